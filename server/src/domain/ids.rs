@@ -1,0 +1,4 @@
+//! Typed ids and closed vocabularies, as the tables spell them, so that a mixed-up id fails in a signature.
+
+pub use entity::ids::*;
+pub use entity::words::*;
