@@ -9,12 +9,17 @@
 //! answers of [`SystemDb`] hand one out. Tenant tables have functions only on [`TenantDb`], so a query without an
 //! account cannot be written above this module. Row-level security stands behind it.
 
+mod cursors;
 mod database;
+mod facts;
+mod latest_kpis;
 mod runs;
 mod system;
 mod tenant;
 
-pub use database::Database;
+pub use cursors::OrderCursor;
+pub use database::{ConnectError, Database};
+pub use facts::{OrderRow, RejectedRecord};
 pub use system::{ApiTokenRow, ClaimedRun, IntegrationRef, LoginRow, Member, OAuthState, ReapedRun, ShopRef, SystemDb};
 pub use runs::{EnqueuedRun, NewRun, Progress};
 pub use tenant::{Tenant, TenantDb};

@@ -2,6 +2,7 @@
 //! `worker` may call these and can read no row without an account otherwise. The list is closed; a test pins it.
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use sqlx::PgPool;
 use sqlx::types::Json;
 
@@ -79,6 +80,10 @@ pub struct IntegrationRef {
     pub provider: ProviderKind,
     /// How the link is doing.
     pub status: IntegrationStatus,
+    /// Since when there has been something to sync.
+    pub connected_at: DateTime<Utc>,
+    /// The account's time zone.
+    pub timezone: Tz,
 }
 
 /// What was remembered when a browser was sent away to a provider.
@@ -307,18 +312,31 @@ impl<'a> SystemDb<'a> {
 
     /// Every link of every account, for the schedules.
     pub async fn list_integrations(&self) -> Result<Vec<IntegrationRef>, StoreError> {
-        let rows: Vec<(AccountId, IntegrationId, ProviderKind, IntegrationStatus)> =
-            sqlx::query_as("select account_id, integration_id, type, status from system.list_integrations()")
-                .fetch_all(self.pool)
-                .await?;
+        type Row = (
+            AccountId,
+            IntegrationId,
+            ProviderKind,
+            IntegrationStatus,
+            DateTime<Utc>,
+            String,
+        );
+        let rows: Vec<Row> = sqlx::query_as(
+            "select account_id, integration_id, type, status, connected_at, timezone from system.list_integrations()",
+        )
+        .fetch_all(self.pool)
+        .await?;
         Ok(rows
             .into_iter()
-            .map(|(account_id, integration_id, provider, status)| IntegrationRef {
-                tenant: Tenant::from_answer(account_id),
-                integration_id,
-                provider,
-                status,
-            })
+            .map(
+                |(account_id, integration_id, provider, status, connected_at, timezone)| IntegrationRef {
+                    tenant: Tenant::from_answer(account_id),
+                    integration_id,
+                    provider,
+                    status,
+                    connected_at,
+                    timezone: timezone.parse().unwrap_or(Tz::UTC),
+                },
+            )
             .collect())
     }
 }
