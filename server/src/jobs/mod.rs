@@ -14,44 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::config::SyncConfig;
-use crate::domain::ids::ProviderKind;
+use crate::domain::job::SyncJob;
 use crate::ingest::Stopped;
 use crate::queue::{Failure, Handler, Outcome, Run};
 use crate::store::StoreError;
-
-/// A kind of work that a run can be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Job {
-    /// See [`shopify_7d_fill`].
-    Shopify7dFill,
-    /// See [`shopify_fresh`].
-    ShopifyFresh,
-}
-
-impl Job {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Shopify7dFill, Self::ShopifyFresh];
-
-    /// As `sync_runs.job_type` spells it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Shopify7dFill => "shopify_7d_fill",
-            Self::ShopifyFresh => "shopify_fresh",
-        }
-    }
-
-    /// The job of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|job| job.name() == name)
-    }
-
-    /// For which kind of link it works.
-    pub fn provider(self) -> ProviderKind {
-        match self {
-            Self::Shopify7dFill | Self::ShopifyFresh => ProviderKind::Shopify,
-        }
-    }
-}
 
 /// Knows the jobs, for the queue that does not.
 pub struct Jobs {
@@ -74,10 +40,10 @@ impl Jobs {
 #[async_trait]
 impl Handler for Jobs {
     async fn handle(&self, run: &Run, stop: &CancellationToken) -> Outcome {
-        let ended = match Job::named(&run.job_type) {
-            Some(Job::Shopify7dFill) => shopify_7d_fill::run(&self.app, run, stop).await,
-            Some(Job::ShopifyFresh) => shopify_fresh::run(&self.app, run, stop).await,
-            None => {
+        let ended = match run.job_type.parse() {
+            Ok(SyncJob::Shopify7dFill) => shopify_7d_fill::run(&self.app, run, stop).await,
+            Ok(SyncJob::ShopifyFresh) => shopify_fresh::run(&self.app, run, stop).await,
+            Err(_) => {
                 return Outcome::Fail(Failure {
                     code: "UNKNOWN_JOB",
                     message: format!("This version knows no job `{}`. Update the worker, then retry.", run.job_type),

@@ -7,11 +7,11 @@ use chrono::{DateTime, Days, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use tokio::sync::Mutex;
 
-use super::Job;
 use crate::app::App;
 use crate::config::SyncConfig;
 use crate::domain::clock::start_of_day;
 use crate::domain::ids::{IntegrationId, IntegrationStatus, RunTrigger};
+use crate::domain::job::SyncJob;
 use crate::store::{NewRun, StoreError};
 
 /// What runs by itself for every connected link.
@@ -23,16 +23,16 @@ enum Schedule {
 }
 
 /// Every schedule there is.
-fn schedules(sync: &SyncConfig) -> [(Job, Schedule); 2] {
+fn schedules(sync: &SyncConfig) -> [(SyncJob, Schedule); 2] {
     [
-        (Job::ShopifyFresh, Schedule::Every(sync.fresh_every)),
-        (Job::Shopify7dFill, Schedule::DailyAt(sync.nightly_at)),
+        (SyncJob::ShopifyFresh, Schedule::Every(sync.fresh_every)),
+        (SyncJob::Shopify7dFill, Schedule::DailyAt(sync.nightly_at)),
     ]
 }
 
 /// The slots that this worker has already put to the database: most looks at the schedules find nothing new.
 #[derive(Default)]
-pub(super) struct Slots(Mutex<HashMap<(IntegrationId, Job), DateTime<Utc>>>);
+pub(super) struct Slots(Mutex<HashMap<(IntegrationId, SyncJob), DateTime<Utc>>>);
 
 impl Slots {
     /// Queues the current slot of every schedule of every connected link, where that has not been done.
@@ -53,7 +53,7 @@ impl Slots {
                 if due {
                     let run = NewRun {
                         integration_id: link.integration_id,
-                        job_type: job.name(),
+                        job_type: job.as_str(),
                         trigger: RunTrigger::Schedule,
                     };
                     let db = app.database.write(&link.tenant).await?;

@@ -9,19 +9,27 @@
 //! answers of [`SystemDb`] hand one out. Tenant tables have functions only on [`TenantDb`], so a query without an
 //! account cannot be written above this module. Row-level security stands behind it.
 
+mod aggregates;
+mod audit;
 mod cursors;
 mod database;
 mod facts;
 mod latest_kpis;
+mod orders;
 mod runs;
+mod sync_status;
 mod system;
 mod tenant;
 
+pub use aggregates::*;
+pub use audit::AuditEntry;
 pub use cursors::OrderCursor;
 pub use database::{ConnectError, Database};
 pub use facts::{OrderRow, RejectedRecord};
 pub use system::{ApiTokenRow, ClaimedRun, IntegrationRef, LoginRow, Member, OAuthState, ReapedRun, ShopRef, SystemDb};
 pub use runs::{EnqueuedRun, NewRun, Progress};
+pub use orders::*;
+pub use sync_status::*;
 pub use tenant::{Tenant, TenantDb};
 
 /// What the database answered instead of rows.
