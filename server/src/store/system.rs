@@ -90,8 +90,8 @@ pub struct IntegrationRef {
 pub struct OAuthState {
     /// For whom.
     pub tenant: Tenant,
-    /// Who began it.
-    pub user_id: UserId,
+    /// Who began it; none for an API token.
+    pub user_id: Option<UserId>,
     /// With whom.
     pub provider: ProviderKind,
     /// The store that was named, for Shopify.
@@ -243,7 +243,7 @@ impl<'a> SystemDb<'a> {
     pub async fn take_oauth_state(&self, state_hash: &[u8]) -> Result<Option<OAuthState>, StoreError> {
         type Row = (
             AccountId,
-            UserId,
+            Option<UserId>,
             ProviderKind,
             Option<String>,
             Option<String>,
