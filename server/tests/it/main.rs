@@ -1,1 +1,4 @@
-//! Tests.
+//! The server's tests against a real PostgreSQL: one binary, its folders as in `src`.
+
+mod embedded;
+mod support;
