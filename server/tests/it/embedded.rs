@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use server::embedded::{Cluster, ClusterOptions, EmbeddedError, OWNER, Step};
 use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
 
 use crate::support::database::{self, TestDatabase};
 
@@ -95,6 +96,7 @@ fn a_half_made_cluster_is_thrown_away() {
     Cluster::erase(&options).unwrap();
     assert!(!dir.join("data").exists());
     fs::remove_dir_all(dir).unwrap();
+    let _ = fs::remove_dir_all(home);
 }
 
 #[tokio::test]
@@ -105,6 +107,13 @@ async fn two_clusters_run_side_by_side() {
     assert_ne!(cluster.url(OWNER, "postgres"), other.url(OWNER, "postgres"));
     let query = "select count(*) from pg_class where relname = 'only_here'";
     assert_eq!(number(&other.url(OWNER, "postgres"), query).await, 0);
+}
+
+#[tokio::test]
+async fn a_deep_folder_is_no_obstacle_to_the_socket() {
+    let options = database::options(&"deep-".repeat(20));
+    let cluster = Cluster::start(&options).unwrap();
+    assert_eq!(number(&cluster.url(OWNER, "postgres"), "select 42::bigint").await, 42);
 }
 
 #[test]
@@ -224,19 +233,36 @@ impl Drop for Holder {
     }
 }
 
-/// A cluster that was made and stopped; its folder is removed afterwards.
+/// The folder of a cluster that does not run, removed afterwards.
 struct TestHome {
     /// Where it really is: root may have had to move it.
     dir: PathBuf,
+    /// What this is a copy of, if it is one: removed when no test uses it any more.
+    _original: Option<Arc<TestHome>>,
 }
 
 impl TestHome {
+    /// A copy of one cluster: making one takes longer than all else in most of these tests.
     fn new() -> Self {
-        let options = ClusterOptions { ephemeral: false, ..database::options("home") };
+        static ORIGINAL: Mutex<Weak<TestHome>> = Mutex::new(Weak::new());
+        let mut shared = ORIGINAL.lock().unwrap_or_else(PoisonError::into_inner);
+        let original = shared.upgrade().unwrap_or_else(|| Arc::new(Self::make()));
+        *shared = Arc::downgrade(&original);
+        drop(shared);
+
+        // Beside the original: the account that runs it can reach it there.
+        let dir = original.dir.with_file_name(format!("copy-{}", Uuid::new_v4().simple()));
+        let copied = Command::new("cp").arg("-Rp").arg(&original.dir).arg(&dir).status().expect("there is a `cp`");
+        assert!(copied.success());
+        Self { dir, _original: Some(original) }
+    }
+
+    fn make() -> Self {
+        let options = ClusterOptions { ephemeral: false, ..database::options("original") };
         let cluster = Cluster::start(&options).expect("an empty folder takes a cluster");
         let dir = cluster.dir().to_owned();
         cluster.stop().expect("a healthy server stops");
-        Self { dir }
+        Self { dir, _original: None }
     }
 
     fn options(&self) -> ClusterOptions {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::Database;
@@ -23,6 +24,9 @@ const TEMPLATE: &str = "app_template";
 
 /// Where `make` puts PostgreSQL's programs on a machine that has none.
 const FROM_MAKE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../.data/postgresql/bin");
+
+/// The folders of all clusters.
+const CLUSTERS: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/clusters");
 
 /// A database with the whole schema and no rows, gone when this is dropped.
 pub(crate) struct TestDatabase {
@@ -60,6 +64,7 @@ struct Shared {
 
 impl Shared {
     async fn start() -> Self {
+        sweep();
         let cluster = tokio::task::spawn_blocking(|| Cluster::start(&options("shared")));
         let cluster =
             Arc::new(cluster.await.expect("starting does not panic").unwrap_or_else(|error| panic!("{error}")));
@@ -96,11 +101,19 @@ pub(crate) fn options(name: &str) -> ClusterOptions {
     }
 }
 
-/// A folder that no other run of the tests uses. What an earlier run was not allowed to remove is empty, and removed now.
+/// A folder that no other cluster uses.
 fn fresh_dir(name: &str) -> PathBuf {
-    let parent = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clusters");
-    for entry in fs::read_dir(&parent).into_iter().flatten().flatten() {
-        let _ = fs::remove_dir(entry.path());
+    Path::new(CLUSTERS).join(format!("{name}-{}", Uuid::new_v4().simple()))
+}
+
+/// Removes what earlier runs had to leave: as root, a cluster that removes itself may not remove its own empty folder.
+/// A young one may belong to a run that is just starting.
+fn sweep() {
+    for entry in fs::read_dir(CLUSTERS).into_iter().flatten().flatten() {
+        let modified = entry.metadata().and_then(|metadata| metadata.modified());
+        let age = modified.ok().and_then(|modified| modified.elapsed().ok()).unwrap_or_default();
+        if age > Duration::from_secs(3600) {
+            let _ = fs::remove_dir(entry.path());
+        }
     }
-    parent.join(format!("{name}-{}", Uuid::new_v4().simple()))
 }
