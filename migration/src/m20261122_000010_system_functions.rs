@@ -322,6 +322,35 @@ const FUNCTIONS: &[SystemFunction] = &[
             end
             $$",
     },
+    SystemFunction {
+        signature: "claim_named_run(uuid, int)",
+        callers: "worker",
+        purpose: "Gives the caller this run under a lease, if it is due; none or one row.",
+        definition: "claim_named_run(p_run_id uuid, p_lease_seconds int)
+            returns setof public.sync_runs
+            language sql volatile
+            as $$
+                update public.sync_runs r
+                set status = 'running',
+                    run_token = gen_random_uuid(),
+                    started_at = coalesce(r.started_at, clock_timestamp()),
+                    lease_expires_at = clock_timestamp() + make_interval(secs => p_lease_seconds),
+                    attempt = r.attempt + 1
+                where r.id = p_run_id and r.status = 'queued' and r.scheduled_at <= clock_timestamp()
+                returning r.*
+            $$",
+    },
+    SystemFunction {
+        signature: "is_run_over(uuid)",
+        callers: "worker",
+        purpose: "Whether a run has ended; null where there is no such run.",
+        definition: "is_run_over(p_run_id uuid)
+            returns boolean
+            language sql stable
+            as $$
+                select (select r.finished_at is not null from public.sync_runs r where r.id = p_run_id)
+            $$",
+    },
     // A run whose cancellation was asked for is not started again.
     SystemFunction {
         signature: "reap_runs(int)",

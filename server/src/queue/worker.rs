@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
 
 use super::{Failure, Outcome, Run, backoff};
-use crate::domain::ids::RunStatus;
-use crate::store::{Database, StoreError};
+use crate::domain::ids::{RunId, RunStatus};
+use crate::store::{Database, NamedClaim, StoreError};
 
 /// Does the work of a run. May be called again for the same run after a crash, and must then end at the same result.
 #[async_trait]
@@ -97,7 +97,41 @@ impl<H: Handler> Worker<H> {
         // What is left is dropped here; its lease runs out and another worker resumes it.
     }
 
+    /// Works on this one run, also when it has to wait or be tried again, until it is over or `stop`. Where another
+    /// worker has it, waits for that one.
+    pub async fn run_one(&self, id: RunId, stop: &CancellationToken) -> Result<(), StoreError> {
+        let mut poll = interval(self.options.poll);
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                _ = poll.tick() => {}
+            }
+            self.reap().await;
+            match self.database.system().claim_named_run(id, self.options.lease).await? {
+                NamedClaim::Claimed(run) => self.lease(*run).work(self.handler.clone(), stop.clone()).await,
+                NamedClaim::NotNow => {}
+                NamedClaim::Over => return Ok(()),
+            }
+        }
+    }
+
+    fn lease(&self, run: Run) -> Lease {
+        Lease {
+            database: self.database.clone(),
+            options: self.options,
+            run,
+        }
+    }
+
     async fn keep_house(&self) {
+        self.reap().await;
+        if let Err(error) = self.handler.schedule().await {
+            warn!(%error, "schedules could not be looked at");
+        }
+    }
+
+    async fn reap(&self) {
         match self.database.system().reap_runs(100).await {
             Ok(reaped) => {
                 for run in reaped {
@@ -106,28 +140,14 @@ impl<H: Handler> Worker<H> {
             }
             Err(error) => warn!(%error, "lost runs could not be looked for"),
         }
-        if let Err(error) = self.handler.schedule().await {
-            warn!(%error, "schedules could not be looked at");
-        }
     }
 
     async fn fill_slots(&self, running: &mut JoinSet<()>, stop: &CancellationToken) {
         while running.len() < self.options.slots {
-            let lease = self.options.lease.as_secs().max(1) as i32;
-            match self
-                .database
-                .system()
-                .claim_run(lease, self.options.max_per_account)
-                .await
-            {
+            let WorkerOptions { lease, max_per_account, .. } = self.options;
+            match self.database.system().claim_run(lease, max_per_account).await {
                 Ok(Some(run)) => {
-                    let span = info_span!("run", id = %run.id, job = run.job_type, account = %run.tenant.account_id());
-                    let lease = Lease {
-                        database: self.database.clone(),
-                        options: self.options,
-                        run,
-                    };
-                    running.spawn(lease.work(self.handler.clone(), stop.clone()).instrument(span));
+                    running.spawn(self.lease(run).work(self.handler.clone(), stop.clone()));
                 }
                 Ok(None) => return,
                 Err(error) => {
@@ -148,6 +168,12 @@ struct Lease {
 
 impl Lease {
     async fn work<H: Handler>(self, handler: Arc<H>, stop: CancellationToken) {
+        let run = &self.run;
+        let span = info_span!("run", id = %run.id, job = run.job_type, account = %run.tenant.account_id());
+        self.work_in_span(handler, stop).instrument(span).await;
+    }
+
+    async fn work_in_span<H: Handler>(self, handler: Arc<H>, stop: CancellationToken) {
         info!(attempt = self.run.attempt, "run started");
         // A run is a task of its own, so that a panic in it is an outcome like any other.
         let mut job = tokio::spawn({

@@ -26,7 +26,7 @@ pub use audit::AuditEntry;
 pub use cursors::OrderCursor;
 pub use database::{ConnectError, Database};
 pub use facts::{OrderRow, RejectedRecord};
-pub use system::{ApiTokenRow, ClaimedRun, IntegrationRef, LoginRow, Member, OAuthState, ReapedRun, ShopRef, SystemDb};
+pub use system::{ApiTokenRow, ClaimedRun, IntegrationRef, LoginRow, Member, NamedClaim, OAuthState, ReapedRun, ShopRef, SystemDb};
 pub use runs::{EnqueuedRun, NewRun, Progress};
 pub use orders::*;
 pub use sync_status::*;

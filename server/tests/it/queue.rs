@@ -113,7 +113,7 @@ async fn every_run_is_claimed_once_however_many_workers_ask() {
     }
     let claimed = futures::future::join_all((0..8).map(|_| async {
         let mut mine = Vec::new();
-        while let Some(run) = fixture.worker.system().claim_run(60, 1_000).await.unwrap() {
+        while let Some(run) = fixture.worker.system().claim_run(Duration::from_secs(60), 1_000).await.unwrap() {
             mine.push(run.id);
         }
         mine
@@ -138,7 +138,7 @@ async fn an_account_with_many_runs_does_not_keep_others_waiting() {
         modest.push(tenant);
     }
     let mut running: BTreeMap<String, usize> = BTreeMap::new();
-    while let Some(run) = fixture.worker.system().claim_run(60, 2).await.unwrap() {
+    while let Some(run) = fixture.worker.system().claim_run(Duration::from_secs(60), 2).await.unwrap() {
         *running.entry(run.tenant.account_id().to_string()).or_default() += 1;
     }
     assert_eq!(running[&greedy.account_id().to_string()], 2);
@@ -152,11 +152,11 @@ async fn a_worker_that_lost_its_run_can_write_nothing_more() {
     let fixture = Fixture::new().await;
     let tenant = fixture.account("Acme", "UTC").await;
     let id = queue(&fixture, &tenant).await;
-    let first = fixture.worker.system().claim_run(60, 2).await.unwrap().unwrap();
+    let first = fixture.worker.system().claim_run(Duration::from_secs(60), 2).await.unwrap().unwrap();
     sqlx::query("update sync_runs set lease_expires_at = now() - interval '1 second'").execute(&fixture.owner).await.unwrap();
     let reaped = fixture.worker.system().reap_runs(10).await.unwrap();
     assert_eq!(reaped.len(), 1);
-    let second = fixture.worker.system().claim_run(60, 2).await.unwrap().unwrap();
+    let second = fixture.worker.system().claim_run(Duration::from_secs(60), 2).await.unwrap().unwrap();
     assert_eq!((first.id, second.id), (id, id));
 
     let db = fixture.worker.write(&tenant).await.unwrap();

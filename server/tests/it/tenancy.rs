@@ -67,6 +67,7 @@ async fn the_list_of_functions_that_cross_accounts_is_closed() {
     assert_eq!(
         functions,
         [
+            "claim_named_run: worker",
             "claim_run: worker",
             "delete_expired_oauth_states: worker",
             "find_account: api, worker",
@@ -74,6 +75,7 @@ async fn the_list_of_functions_that_cross_accounts_is_closed() {
             "find_login: api",
             "find_member: api",
             "find_shop: api, worker",
+            "is_run_over: worker",
             "list_integrations: worker",
             "reap_runs: worker",
             "take_oauth_state: api",
