@@ -13,7 +13,7 @@ use crate::domain::clock::{local_date, start_of_day};
 use crate::domain::fact::OrderFact;
 use crate::providers::contract::{OrderPage, OrderQuery, OrderSource, ProviderError, PulledOrder, ShopAccess};
 use crate::queue::Run;
-use crate::store::{OrderCursor, OrderRow, Progress, RejectedRecord, TenantDb};
+use crate::store::{OrderCursor, OrderRecord, Progress, RejectedRecord, TenantDb};
 
 /// Orders asked for at once. The provider takes fewer where a page would cost too much.
 const PAGE: u32 = 50;
@@ -296,7 +296,7 @@ async fn rebuild(app: &App, db: &TenantDb, run: &Run, days: &[NaiveDate]) -> Res
 
 /// A page sorted into what could be read and what could not.
 struct Read<'a> {
-    rows: Vec<OrderRow<'a>>,
+    rows: Vec<OrderRecord<'a>>,
     rejects: Vec<(String, &'a str, &'a serde_json::value::RawValue)>,
 }
 
@@ -308,7 +308,7 @@ impl<'a> Read<'a> {
         };
         for order in &page.orders {
             match order {
-                PulledOrder::Read { payload, fact } => read.rows.push(OrderRow { payload, fact }),
+                PulledOrder::Read { payload, fact } => read.rows.push(OrderRecord { payload, fact }),
                 PulledOrder::Unreadable {
                     external_id,
                     payload,

@@ -12,7 +12,7 @@ use crate::domain::fact::{OrderFact, SalesSums};
 use crate::domain::ids::{IntegrationId, RunId, ShopifyOrderId};
 
 /// An order to be written: as it came, and what it means.
-pub struct OrderRow<'a> {
+pub struct OrderRecord<'a> {
     /// The provider's JSON.
     pub payload: &'a RawValue,
     /// What it means.
@@ -46,7 +46,7 @@ impl TenantDb {
     pub async fn keep_raw_orders(
         &self,
         integration_id: IntegrationId,
-        orders: &[OrderRow<'_>],
+        orders: &[OrderRecord<'_>],
         fetched_at: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         sqlx::query(
@@ -77,7 +77,7 @@ impl TenantDb {
     pub async fn keep_order_facts(
         &self,
         integration_id: IntegrationId,
-        orders: &[OrderRow<'_>],
+        orders: &[OrderRecord<'_>],
     ) -> Result<Vec<ShopifyOrderId>, StoreError> {
         let facts = || orders.iter().map(|order| order.fact);
         let kept = sqlx::query_scalar(
