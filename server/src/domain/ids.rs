@@ -1,4 +1,5 @@
 //! Typed ids and closed vocabularies, as the tables spell them, so that a mixed-up id fails in a signature.
 
 pub use entity::ids::*;
-pub use entity::words::*;
+pub use entity::terms::IntegrationType as ProviderKind;
+pub use entity::terms::*;

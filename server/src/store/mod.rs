@@ -9,14 +9,22 @@
 //! answers of [`SystemDb`] hand one out. Tenant tables have functions only on [`TenantDb`], so a query without an
 //! account cannot be written above this module. Row-level security stands behind it.
 
+mod aggregates;
+mod audit;
 mod database;
+mod orders;
 mod runs;
+mod sync_status;
 mod system;
 mod tenant;
 
+pub use aggregates::{DayRow, DayRows, RefundDating, SourceRow, SourcesRow};
+pub use audit::AuditEntry;
 pub use database::Database;
-pub use system::{ApiTokenRow, ClaimedRun, IntegrationRef, LoginRow, Member, OAuthState, ReapedRun, ShopRef, SystemDb};
+pub use orders::{OrderFilter, OrderKey, OrderPageQuery, OrderRow};
 pub use runs::{EnqueuedRun, NewRun, Progress};
+pub use sync_status::{IntegrationRow, RunFilter, RunKey, RunRow, SyncStatusRow};
+pub use system::{ApiTokenRow, ClaimedRun, IntegrationRef, LoginRow, Member, OAuthState, ReapedRun, ShopRef, SystemDb};
 pub use tenant::{Tenant, TenantDb};
 
 /// What the database answered instead of rows.
