@@ -1,0 +1,2 @@
+//! Providers.
+pub mod shopify;
