@@ -31,10 +31,7 @@ pub use migrations::{MigrationError, MigrationState, migrate_down, migrate_up, m
 pub use orders::{OrderFilter, OrderKey, OrderPageQuery, OrderRow};
 pub use runs::{EnqueuedRun, NewRun, Progress};
 pub use sync_status::{IntegrationRow, RunFilter, RunKey, RunRow, SyncStatusRow};
-pub use system::{
-    ApiTokenRow, ClaimedRun, IntegrationRef, LoginRow, Member, OAuthState, ReapedRun, ShopRef,
-    SystemDb,
-};
+pub use system::{ApiTokenRow, ClaimedRun, IntegrationRef, LoginRow, Member, OAuthState, ReapedRun, ShopRef, SystemDb};
 pub use tenant::{Tenant, TenantDb};
 pub use users::{NewUser, UserRow};
 

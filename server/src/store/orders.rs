@@ -141,20 +141,17 @@ impl TenantDb {
             .await?)
     }
 
-    /// One order.
-    pub async fn find_order(
-        &self,
-        integration_id: IntegrationId,
-        id: ShopifyOrderId,
-    ) -> Result<Option<OrderRow>, StoreError> {
+    /// These orders, as far as there are any, in no order.
+    pub async fn find_orders(&self, keys: &[(IntegrationId, ShopifyOrderId)]) -> Result<Vec<OrderRow>, StoreError> {
+        let (integrations, ids): (Vec<_>, Vec<_>) = keys.iter().copied().unzip();
         let mut query = QueryBuilder::new("select ");
         query.push(COLUMNS);
         self.push_orders(&mut query, &OrderFilter::default());
-        query.push(" and integration_id = ").push_bind(integration_id);
-        query.push(" and shopify_order_id = ").push_bind(id);
+        query.push(" and (integration_id, shopify_order_id) in (select * from unnest(");
+        query.push_bind(integrations).push(", ").push_bind(ids).push("))");
         Ok(query
             .build_query_as()
-            .fetch_optional(&mut *self.connection().await)
+            .fetch_all(&mut *self.connection().await)
             .await?)
     }
 

@@ -1,7 +1,6 @@
 //! How syncing is going: each link's standing, the runs as a list, and what people may do to a run.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::types::Json;
 use sqlx::{FromRow, Postgres, QueryBuilder};
 
 use super::{Progress, StoreError, TenantDb};
@@ -39,10 +38,8 @@ pub struct SyncStatusRow {
     pub integration_id: IntegrationId,
     /// The first day that is known as a whole.
     pub backfilled_from: Option<NaiveDate>,
-    /// Every change of an order until then is in the tables.
-    pub orders_synced_through: Option<DateTime<Utc>>,
-    /// The last day whose ad insights are in the tables.
-    pub insights_synced_through: Option<NaiveDate>,
+    /// Until when everything is in the tables.
+    pub data_through: Option<DateTime<Utc>>,
     /// When a run last succeeded.
     pub last_succeeded_at: Option<DateTime<Utc>>,
     /// When a run last started.
@@ -87,7 +84,8 @@ pub struct RunRow {
     /// Last moment.
     pub window_to: Option<DateTime<Utc>>,
     /// How far it has come.
-    pub progress: Json<Progress>,
+    #[sqlx(json)]
+    pub progress: Progress,
     /// The last failure, for programs.
     pub error_code: Option<String>,
     /// The last failure, for people.
@@ -141,12 +139,16 @@ impl TenantDb {
     /// How the syncs of every link are going, the earliest link first.
     pub async fn sync_status(&self) -> Result<Vec<SyncStatusRow>, StoreError> {
         Ok(sqlx::query_as(
-            "select i.id as integration_id, c.backfilled_from, c.orders_synced_through, c.insights_synced_through,
+            "select i.id as integration_id, c.backfilled_from,
+                    case i.type when 'meta'
+                         then (c.insights_synced_through + 1)::timestamp at time zone m.timezone_name
+                         else c.orders_synced_through end as data_through,
                     (select max(r.finished_at) from sync_runs r
                       where r.account_id = i.account_id and r.integration_id = i.id and r.status = 'succeeded')
                         as last_succeeded_at,
                     newest.last_attempted_at, newest.error_run_id, waiting.next_run_at, waiting.current_run_id
                from integrations i
+               left join ad_accounts m on m.account_id = i.account_id and m.id = i.ad_account_id
                left join sync_cursors c on c.account_id = i.account_id and c.integration_id = i.id
                cross join lateral (
                     select min(r.scheduled_at) filter (where r.status = 'queued') as next_run_at,
