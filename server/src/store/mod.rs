@@ -13,7 +13,11 @@ mod accounts;
 mod aggregates;
 mod api_tokens;
 mod audit;
+mod cursors;
 mod database;
+mod facts;
+mod integrations;
+mod latest_kpis;
 mod migrations;
 mod orders;
 mod runs;
@@ -26,12 +30,16 @@ pub use accounts::{AccountRow, NewAccount};
 pub use aggregates::{DayRow, DayRows, RefundDating, SourceRow, SourcesRow};
 pub use api_tokens::{ListedApiToken, NewApiToken};
 pub use audit::AuditEntry;
+pub use cursors::OrderCursor;
 pub use database::{ConnectError, Database};
+pub use facts::{OrderRecord, RejectedRecord};
 pub use migrations::{MigrationError, MigrationState, migrate_down, migrate_up, migration_states};
 pub use orders::{OrderFilter, OrderKey, OrderPageQuery, OrderRow};
 pub use runs::{EnqueuedRun, NewRun, Progress};
 pub use sync_status::{IntegrationRow, RunFilter, RunKey, RunRow, SyncStatusRow};
-pub use system::{ApiTokenRow, ClaimedRun, IntegrationRef, LoginRow, Member, OAuthState, ReapedRun, ShopRef, SystemDb};
+pub use system::{
+    ApiTokenRow, ClaimedRun, IntegrationRef, LoginRow, Member, NamedClaim, OAuthState, ReapedRun, ShopRef, SystemDb,
+};
 pub use tenant::{Tenant, TenantDb};
 pub use users::{NewUser, UserRow};
 
