@@ -2,6 +2,7 @@
 
 mod crash;
 mod embedded;
+mod layering;
 mod queue;
 mod support;
 mod sync;
