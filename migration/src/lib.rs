@@ -1,15 +1,45 @@
-//! Migrations.
-
-use sea_orm_migration::prelude::*;
+//! The database schema, told in order: who may connect, which row belongs to whom, then the tables from the account
+//! down to the numbers, and last the few functions that may look across accounts.
+//!
+//! Every table with an `account_id` passes through [`tenancy`], where the text of the policies stands once. A
+//! migration is one change, its first line says why, and its `down` takes back exactly what its `up` made: `up`,
+//! `down`, `up` gives the same schema.
+//!
+//! PostgreSQL 15 or newer. Run [`Migrator`] as the role that is to own the tables, never as `api` or `worker`.
 
 pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::{MigrationTrait, async_trait};
 
-/// Every migration in its order.
+mod m20261122_000001_roles;
+mod m20261122_000002_tenancy;
+mod m20261122_000003_accounts;
+mod m20261122_000004_integrations;
+mod m20261122_000005_access;
+mod m20261122_000006_sync;
+mod m20261122_000007_raw;
+mod m20261122_000008_facts;
+mod m20261122_000009_daily;
+mod m20261122_000010_system_functions;
+mod tenancy;
+
+/// Every migration, oldest first: what `server migrate` runs.
+#[derive(Debug)]
 pub struct Migrator;
 
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        Vec::new()
+        vec![
+            Box::new(m20261122_000001_roles::Migration),
+            Box::new(m20261122_000002_tenancy::Migration),
+            Box::new(m20261122_000003_accounts::Migration),
+            Box::new(m20261122_000004_integrations::Migration),
+            Box::new(m20261122_000005_access::Migration),
+            Box::new(m20261122_000006_sync::Migration),
+            Box::new(m20261122_000007_raw::Migration),
+            Box::new(m20261122_000008_facts::Migration),
+            Box::new(m20261122_000009_daily::Migration),
+            Box::new(m20261122_000010_system_functions::Migration),
+        ]
     }
 }

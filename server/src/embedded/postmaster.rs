@@ -74,7 +74,10 @@ impl Postmaster {
         let begun = Instant::now();
         loop {
             let supervisor = spawn(home, programs, data, socket_dir, &log, options)?;
-            let mut postmaster = Self { supervisor, data: data.to_owned() };
+            let mut postmaster = Self {
+                supervisor,
+                data: data.to_owned(),
+            };
             match postmaster.wait_until_ready(&log) {
                 Ok(()) => return Ok(postmaster),
                 Err(EmbeddedError::Start { said, .. }) if is_passing(&said) && begun.elapsed() < VANISH_WITHIN => {
@@ -94,7 +97,10 @@ impl Postmaster {
         while begun.elapsed() < READY_WITHIN {
             let ended = self.has_ended()?;
             if ended {
-                return Err(EmbeddedError::Start { log: log.to_owned(), said: last_lines(log) });
+                return Err(EmbeddedError::Start {
+                    log: log.to_owned(),
+                    said: last_lines(log),
+                });
             }
             if PidFile::read(&self.data)?.is_some_and(|pid_file| pid_file.ready) {
                 return Ok(());
@@ -102,7 +108,11 @@ impl Postmaster {
             sleep(POLL);
         }
         let seconds = READY_WITHIN.as_secs();
-        Err(EmbeddedError::NotReady { seconds, log: log.to_owned(), said: last_lines(log) })
+        Err(EmbeddedError::NotReady {
+            seconds,
+            log: log.to_owned(),
+            said: last_lines(log),
+        })
     }
 
     /// Ends the server; done at once when it has ended already.
@@ -121,12 +131,18 @@ impl Postmaster {
             }
         }
         let pid = PidFile::read(&self.data)?.map_or(0, |pid_file| pid_file.pid);
-        Err(EmbeddedError::WillNotStop { dir: self.data.clone(), pid })
+        Err(EmbeddedError::WillNotStop {
+            dir: self.data.clone(),
+            pid,
+        })
     }
 
     /// Whether the supervisor, and so the server, is gone.
     fn has_ended(&mut self) -> Result<bool, EmbeddedError> {
-        let ended = self.supervisor.try_wait().map_err(|source| EmbeddedError::io("wait for", &self.data, source))?;
+        let ended = self
+            .supervisor
+            .try_wait()
+            .map_err(|source| EmbeddedError::io("wait for", &self.data, source))?;
         Ok(ended.is_some())
     }
 }
@@ -154,7 +170,9 @@ fn spawn(
     }
     command.process_group(0).stdin(Stdio::piped());
     command.stdout(output.try_clone().map_err(failed)?).stderr(output);
-    command.spawn().map_err(|source| EmbeddedError::io("run", Path::new("/bin/sh"), source))
+    command
+        .spawn()
+        .map_err(|source| EmbeddedError::io("run", Path::new("/bin/sh"), source))
 }
 
 /// What differs from a cluster as `initdb` leaves it: given on the command line, so that the files stay as they came.
@@ -207,7 +225,10 @@ pub(super) fn stop_leftover(data: &Path, found: impl Fn(i32)) -> Result<(), Embe
             sleep(POLL);
         }
     }
-    Err(EmbeddedError::WillNotStop { dir: data.to_owned(), pid })
+    Err(EmbeddedError::WillNotStop {
+        dir: data.to_owned(),
+        pid,
+    })
 }
 
 /// Safe once no postmaster is left: PostgreSQL itself still refuses to start while a server process of the old one has
@@ -228,7 +249,9 @@ fn is_postmaster(pid: i32, data: &Path) -> bool {
     let command_line = if Path::new("/proc/self/cmdline").exists() {
         fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()
     } else {
-        let asked = std::process::Command::new("ps").args(["-o", "command=", "-p", &pid.to_string()]).output();
+        let asked = std::process::Command::new("ps")
+            .args(["-o", "command=", "-p", &pid.to_string()])
+            .output();
         asked.map(|output| output.stdout).unwrap_or_default()
     };
     let data = data.as_os_str().as_encoded_bytes();
