@@ -200,8 +200,8 @@ impl Cluster {
         let _lock = take_lock(home.dir())?;
         let data = home.dir().join("data");
         postmaster::stop_leftover(&data, |pid| options.report(&Step::StoppingLeftover { pid }))?;
-        remove_dir(&data)?;
-        remove_dir(&unfinished(&data))
+        remove_unfinished(home.dir());
+        remove_dir(&data)
     }
 
     /// The folder in use: the one that was asked for, unless root had to move it.
@@ -328,9 +328,10 @@ fn cluster_major(data: &Path) -> Result<Option<u32>, EmbeddedError> {
 /// Makes a cluster beside its place and renames it into place, so that a crash in between leaves nothing that looks
 /// like a cluster. What an earlier crash left is thrown away.
 fn create(home: &Home, programs: &Programs, data: &Path, durable: bool) -> Result<(), EmbeddedError> {
-    let unfinished = unfinished(data);
-    remove_dir(&unfinished)?;
+    remove_unfinished(home.dir());
     remove_dir(data)?;
+    // The name is this program's own: an `initdb` whose program was killed may still be writing under another.
+    let unfinished = home.dir().join(format!("{UNFINISHED}{}", std::process::id()));
 
     let initdb = programs.bin_dir.join("initdb");
     let mut command = home.account().command(&initdb);
@@ -352,9 +353,16 @@ fn create(home: &Home, programs: &Programs, data: &Path, durable: bool) -> Resul
     fs::rename(&unfinished, data).map_err(|source| EmbeddedError::io("rename", &unfinished, source))
 }
 
-/// The name of a cluster that `initdb` is still at work on.
-fn unfinished(data: &Path) -> PathBuf {
-    data.with_extension("unfinished")
+/// How the name of a cluster begins that `initdb` has not finished.
+const UNFINISHED: &str = "unfinished-";
+
+/// One that cannot be removed, since its `initdb` is just being ended, is removed by the next start.
+fn remove_unfinished(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Removes a folder that need not exist.

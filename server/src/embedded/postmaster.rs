@@ -6,7 +6,7 @@
 //! nor a zombie behind. It has a process group of its own: Ctrl-C reaches this program first and the server last.
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{BufRead, BufReader, ErrorKind};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -19,16 +19,22 @@ use super::home::Home;
 use super::programs::Programs;
 use super::{ClusterOptions, EmbeddedError};
 
-/// `$1` and `$2` are folders to remove afterwards (or empty); the rest is the server's command line.
+/// `$1` and `$2` are folders to remove afterwards (or empty); a server that failed keeps them, so that its log can be
+/// read. The rest is the server's command line. The one line of output is the server's process id: a server of an
+/// earlier run, on its way out, must not be taken for this one.
 ///
 /// Both jobs run in the background so that `wait` ends when the server does, whoever ended it. The request is repeated,
-/// since a server that is only just starting may not hear the first one.
+/// since a server that is only just starting may not hear the first one. A program that is killed before it reads the line
+/// must not take the supervisor along: hence the `trap`.
 const SUPERVISOR: &str = r#"
+trap '' PIPE
 exec 3<&0 </dev/null
 home=$1 socket=$2
 shift 2
-"$@" 3<&- &
+"$@" 3<&- >&2 &
 server=$!
+echo $server
+exec >&2
 (
     read -r _ <&3
     while kill -INT $server; do sleep 1; done
@@ -39,7 +45,7 @@ wait $server
 code=$?
 kill $watch 2>/dev/null
 wait $watch
-[ -z "$home" ] || rm -rf "$home" "$socket"
+[ $code -ne 0 ] || [ -z "$home" ] || rm -rf "$home" "$socket"
 exit $code
 "#;
 
@@ -58,6 +64,8 @@ const POLL: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub(super) struct Postmaster {
     supervisor: Child,
+    /// The server's process id.
+    server: i32,
     data: PathBuf,
 }
 
@@ -73,9 +81,11 @@ impl Postmaster {
         let log = home.dir().join("log");
         let begun = Instant::now();
         loop {
-            let supervisor = spawn(home, programs, data, socket_dir, &log, options)?;
+            let mut supervisor = spawn(home, programs, data, socket_dir, &log, options)?;
+            let server = read_pid(&mut supervisor);
             let mut postmaster = Self {
                 supervisor,
+                server,
                 data: data.to_owned(),
             };
             match postmaster.wait_until_ready(&log) {
@@ -102,7 +112,7 @@ impl Postmaster {
                     said: last_lines(log),
                 });
             }
-            if PidFile::read(&self.data)?.is_some_and(|pid_file| pid_file.ready) {
+            if PidFile::read(&self.data)?.is_some_and(|file| file.pid == self.server && file.ready) {
                 return Ok(());
             }
             sleep(POLL);
@@ -119,8 +129,8 @@ impl Postmaster {
     pub(super) fn stop(&mut self) -> Result<(), EmbeddedError> {
         drop(self.supervisor.stdin.take());
         for harder in [false, true] {
-            if harder && let Some(pid_file) = PidFile::read(&self.data)? {
-                signal(pid_file.pid, Signal::QUIT);
+            if harder {
+                signal(self.server, Signal::QUIT);
             }
             let begun = Instant::now();
             while begun.elapsed() < STOP_WITHIN {
@@ -130,10 +140,9 @@ impl Postmaster {
                 sleep(POLL);
             }
         }
-        let pid = PidFile::read(&self.data)?.map_or(0, |pid_file| pid_file.pid);
         Err(EmbeddedError::WillNotStop {
             dir: self.data.clone(),
-            pid,
+            pid: self.server,
         })
     }
 
@@ -155,8 +164,7 @@ fn spawn(
     log: &Path,
     options: &ClusterOptions,
 ) -> Result<Child, EmbeddedError> {
-    let failed = |source| EmbeddedError::io("write", log, source);
-    let output = File::create(log).map_err(failed)?;
+    let output = File::create(log).map_err(|source| EmbeddedError::io("write", log, source))?;
     let mut command = home.account().command("/bin/sh");
     command.args(["-c", SUPERVISOR, "postgresql-supervisor"]);
     if options.ephemeral {
@@ -168,11 +176,25 @@ fn spawn(
     for (name, value) in settings(socket_dir, options.durable) {
         command.arg("-c").arg(format!("{name}={value}"));
     }
-    command.process_group(0).stdin(Stdio::piped());
-    command.stdout(output.try_clone().map_err(failed)?).stderr(output);
+    command
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(output);
     command
         .spawn()
         .map_err(|source| EmbeddedError::io("run", Path::new("/bin/sh"), source))
+}
+
+/// The server's process id, or 0 (which no pid file has) from a supervisor that ends without having started one: why is in
+/// the log, and the caller sees that it ended.
+fn read_pid(supervisor: &mut Child) -> i32 {
+    let mut line = String::new();
+    if let Some(output) = supervisor.stdout.take() {
+        // What cannot be read is as good as empty.
+        let _ = BufReader::new(output).read_line(&mut line);
+    }
+    line.trim().parse().unwrap_or(0)
 }
 
 /// What differs from a cluster as `initdb` leaves it: given on the command line, so that the files stay as they came.

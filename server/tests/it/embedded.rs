@@ -144,14 +144,14 @@ fn a_half_made_cluster_is_thrown_away() {
         ..database::options("half-made")
     };
     let home = options.data_dir.clone();
-    for half_made in ["data.unfinished", "data"] {
+    for half_made in ["unfinished-1234", "data"] {
         fs::create_dir_all(home.join(half_made).join("base")).unwrap();
         fs::write(home.join(half_made).join("postgresql.conf"), "this is not").unwrap();
     }
     let cluster = Cluster::start(&options).unwrap();
     let dir = cluster.dir().to_owned();
     assert!(dir.join("data/PG_VERSION").exists());
-    assert!(!dir.join("data.unfinished").exists());
+    assert!(!dir.join("unfinished-1234").exists());
     cluster.stop().unwrap();
 
     Cluster::erase(&options).unwrap();
