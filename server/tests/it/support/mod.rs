@@ -2,3 +2,5 @@
 
 pub(crate) mod database;
 pub(crate) mod fixture;
+pub(crate) mod oracle;
+pub(crate) mod world;
