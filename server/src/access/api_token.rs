@@ -8,6 +8,8 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
+use super::entropy::secret_bytes;
+
 /// What every token begins with.
 const PREFIX: &str = "ckpi_";
 /// Digits of 32 bytes in base 62: 62^43 is just above 2^256.
@@ -32,7 +34,7 @@ pub struct ApiToken {
 impl ApiTokenSecret {
     /// A new token from the system's random numbers.
     pub fn generate() -> Self {
-        Self::from_entropy(rand::random())
+        Self::from_entropy(secret_bytes())
     }
 
     fn from_entropy(entropy: [u8; 32]) -> Self {

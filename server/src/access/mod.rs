@@ -15,6 +15,7 @@
 
 mod action;
 mod api_token;
+mod entropy;
 mod gate;
 mod jwks;
 mod jwt;
@@ -26,6 +27,7 @@ mod viewer;
 
 pub use action::{Action, SCOPES};
 pub use api_token::{ApiToken, ApiTokenSecret};
+pub use entropy::secret_bytes;
 pub use gate::{AccessError, Gate};
 pub use jwks::{JwksError, published_keys};
 pub use password::{MIN_PASSWORD_CHARS, PasswordError, hash_password};

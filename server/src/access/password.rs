@@ -9,6 +9,8 @@ use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, Salt
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
+use super::entropy::secret_bytes;
+
 /// The least number of characters in a password.
 pub const MIN_PASSWORD_CHARS: usize = 8;
 /// Longer ones are not hashed: nobody types them, but somebody may send them.
@@ -87,7 +89,7 @@ async fn in_turn<T: Send + 'static>(
 
 fn hash(password: &[u8]) -> Result<String, PasswordError> {
     let salt =
-        SaltString::encode_b64(&rand::random::<[u8; 16]>()).map_err(|_| PasswordError::Failed)?;
+        SaltString::encode_b64(&secret_bytes::<16>()).map_err(|_| PasswordError::Failed)?;
     Argon2::default()
         .hash_password(password, &salt)
         .map(|hash| hash.to_string())
@@ -100,7 +102,7 @@ fn nobodys_hash() -> Result<String, PasswordError> {
     if let Some(known) = HASH.get() {
         return Ok(known.clone());
     }
-    let made = hash(&rand::random::<[u8; 32]>())?;
+    let made = hash(&secret_bytes::<32>())?;
     Ok(HASH.get_or_init(|| made).clone())
 }
 

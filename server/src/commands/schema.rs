@@ -1,9 +1,9 @@
 //! `server schema`: the SDL, as `schema.graphql` keeps it.
 
 use super::CommandError;
-use crate::graphql::schema_sdl;
+use crate::graphql;
 
 pub(super) fn run() -> Result<(), CommandError> {
-    print!("{}", schema_sdl());
+    print!("{}", graphql::sdl());
     Ok(())
 }

@@ -5,7 +5,7 @@ use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::CommandError;
-use crate::access::hash_password;
+use crate::access::{hash_password, secret_bytes};
 use crate::accounts::{AccountError, FirstUser, Opened, check_account, open_account};
 use crate::config::Settings;
 use crate::store::{Database, LoginRow};
@@ -91,7 +91,7 @@ async fn keep(
 /// 120 random bits in letters and digits that can't be mistaken for each other.
 fn generated_password() -> SecretString {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let bytes: [u8; 24] = rand::random();
+    let bytes: [u8; 24] = secret_bytes();
     let letters = bytes
         .iter()
         .map(|byte| char::from(LETTERS[usize::from(byte % 32)]));

@@ -43,7 +43,7 @@ pub(super) async fn run(mut settings: Settings) -> Result<(), CommandError> {
         public_url: http.public_url,
     });
     let web = Web {
-        schema: graphql::schema(app.clone()),
+        schema: graphql::build(&app),
         gate: Gate::new(auth, database, clock, outbound()?),
         app,
     };

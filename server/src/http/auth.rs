@@ -16,9 +16,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Web;
-use super::error::{Code, Failure};
+use super::error::Failure;
 use super::media;
 use super::trace::TraceId;
+use crate::graphql::Code;
 use crate::access::{CSRF_HEADER, PasswordError, SESSION_COOKIE, SESSION_HOURS, SignInError};
 
 #[derive(Deserialize)]

@@ -1,9 +1,10 @@
-//! How a failure looks from outside: one closed list of codes, as a GraphQL error or as `application/problem+json`.
+//! How the failure of a whole request looks from outside: as a GraphQL error or as `application/problem+json`, with a
+//! code of the API's closed list. What a resolver has to report is shaped in `graphql/error.rs`.
 //!
 //! A failure that is ours is logged here, once, with its text; the outside gets a sentence without it and the trace id
 //! to ask about.
 
-use async_graphql::{ErrorExtensionValues, ServerError};
+use async_graphql::{ErrorExtensionValues, ServerError, Value};
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -11,74 +12,23 @@ use serde::Serialize;
 
 use super::trace::TraceId;
 use crate::access::AccessError;
+use crate::graphql::Code;
 use crate::store::StoreError;
 
 /// Seconds after which a caller may try again when the database is away.
 const RETRY_AFTER_SECONDS: u64 = 2;
 
-/// The codes in `extensions.code` and in a problem's `code`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(crate) enum Code {
-    Unauthenticated,
-    Forbidden,
-    NotFound,
-    BadUserInput,
-    RateLimited,
-    ComplexityExceeded,
-    Timeout,
-    Conflict,
-    Internal,
-}
-
-impl Code {
-    const ALL: [Self; 9] = [
-        Self::Unauthenticated,
-        Self::Forbidden,
-        Self::NotFound,
-        Self::BadUserInput,
-        Self::RateLimited,
-        Self::ComplexityExceeded,
-        Self::Timeout,
-        Self::Conflict,
-        Self::Internal,
-    ];
-
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Unauthenticated => "UNAUTHENTICATED",
-            Self::Forbidden => "FORBIDDEN",
-            Self::NotFound => "NOT_FOUND",
-            Self::BadUserInput => "BAD_USER_INPUT",
-            Self::RateLimited => "RATE_LIMITED",
-            Self::ComplexityExceeded => "COMPLEXITY_EXCEEDED",
-            Self::Timeout => "TIMEOUT",
-            Self::Conflict => "CONFLICT",
-            Self::Internal => "INTERNAL",
-        }
-    }
-
-    /// The code that a resolver gave its error, if any.
-    pub(crate) fn of(error: &ServerError) -> Option<Self> {
-        let given = error.extensions.as_ref()?.get("code")?;
-        let async_graphql::Value::String(given) = given else {
-            return None;
-        };
-        Self::ALL.into_iter().find(|code| code.as_str() == given)
-    }
-
-    /// The status of an answer that holds nothing but an error with this code.
-    pub(crate) fn status(self) -> StatusCode {
-        match self {
-            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::NotFound => StatusCode::NOT_FOUND,
-            Self::BadUserInput | Self::ComplexityExceeded => StatusCode::BAD_REQUEST,
-            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-            Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
-            Self::Conflict => StatusCode::CONFLICT,
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        }
+/// The status of an answer that holds nothing but an error with this code.
+pub(crate) fn status_of(code: Code) -> StatusCode {
+    match code {
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::Forbidden => StatusCode::FORBIDDEN,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::BadUserInput | Code::ComplexityExceeded => StatusCode::BAD_REQUEST,
+        Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        Code::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        Code::Conflict => StatusCode::CONFLICT,
+        Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
@@ -98,7 +48,7 @@ impl Failure {
     /// With the status that belongs to the code.
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
-            status: code.status(),
+            status: status_of(code),
             code,
             message: message.into(),
             retry_after: None,
@@ -129,6 +79,26 @@ impl Failure {
             status: StatusCode::SERVICE_UNAVAILABLE,
             retry_after: Some(RETRY_AFTER_SECONDS),
             ..Self::new(Code::Internal, message)
+        }
+    }
+
+    /// Whether something that we need is away.
+    pub(crate) fn is_unavailable(&self) -> bool {
+        self.status == StatusCode::SERVICE_UNAVAILABLE
+    }
+
+    /// What a resolver reported, as the failure of the whole request.
+    pub(crate) fn of(error: &ServerError) -> Self {
+        let code = Code::of(error).unwrap_or(Code::Internal);
+        let retry_after = error.extensions.as_ref().and_then(|extensions| match extensions.get("retryAfter") {
+            Some(Value::Number(seconds)) => seconds.as_u64(),
+            _ => None,
+        });
+        match retry_after {
+            Some(seconds) if code == Code::Internal => {
+                Self { retry_after: Some(seconds), ..Self::unavailable(&error.message) }
+            }
+            retry_after => Self { retry_after, ..Self::new(code, &error.message) },
         }
     }
 

@@ -27,10 +27,10 @@ use serde_json::Value as Parameter;
 use tracing::Instrument;
 
 use super::Web;
-use super::error::{Code, Failure};
+use super::error::{Failure, status_of};
 use super::media::{self, Media};
 use super::trace::TraceId;
-use crate::graphql::Caller;
+use crate::graphql::{Caller, Code};
 
 /// Longest time that an operation may take.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -39,16 +39,6 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const MAX_BRACKETS: usize = 100;
 /// The specification's own status for an answer with both `data` and errors.
 const PARTIAL_SUCCESS: u16 = 294;
-/// Beginnings of the engine's own messages for a document that is too large in some way.
-const TOO_LARGE: [&str; 4] = [
-    "Query is too complex",
-    "Query is nested too deep",
-    "The recursion depth",
-    "The number of directives",
-];
-/// Beginnings of the engine's own messages for an argument that can't be read.
-const UNREADABLE: [&str; 2] = ["Failed to parse", "Expected input type"];
-
 /// `POST /graphql`.
 pub(super) async fn post(
     State(web): State<Web>,
@@ -89,10 +79,7 @@ pub(super) async fn admit(
     if may_change {
         viewer.confirm_intent(headers)?;
     }
-    Ok(Caller {
-        viewer,
-        trace_id: trace.as_str().to_owned(),
-    })
+    Ok(Caller::new(viewer, trace.as_str().to_owned()))
 }
 
 /// How the parameters came.
@@ -126,7 +113,8 @@ async fn answer<E: Executor, C: Any + Send + Sync>(
         if by_get {
             refuse_changes(&mut request)?;
         }
-        execute(executor, request.data(caller), trace).await
+        let response = execute(executor, request.data(caller)).await?;
+        database_away(&response).map_or(Ok(response), Err)
     };
     match answered.await {
         Ok(response) => succeeded(media, response),
@@ -134,23 +122,13 @@ async fn answer<E: Executor, C: Any + Send + Sync>(
     }
 }
 
-/// Runs a request to its end, whether or not the caller waits for it, and gives each error its code and trace id.
-pub(super) async fn execute<E: Executor>(
-    executor: &E,
-    request: Request,
-    trace: &TraceId,
-) -> Result<async_graphql::Response, Failure> {
+/// Runs a request to its end, whether or not the caller waits for it.
+pub(super) async fn execute<E: Executor>(executor: &E, request: Request) -> Result<async_graphql::Response, Failure> {
     let executor = executor.clone();
     let work = async move { executor.execute(request).await };
     let work = tokio::spawn(work.in_current_span());
     match tokio::time::timeout(PATIENCE, work).await {
-        Ok(Ok(mut response)) => {
-            let unavailable = settle(&mut response, trace);
-            match unavailable {
-                Some(failure) => Err(failure),
-                None => Ok(response),
-            }
-        }
+        Ok(Ok(response)) => Ok(response),
         Ok(Err(panic)) => Err(Failure::internal(&panic)),
         Err(_) => {
             tracing::warn!("an operation took too long");
@@ -160,41 +138,11 @@ pub(super) async fn execute<E: Executor>(
     }
 }
 
-/// Gives every error a code of the closed list and the trace id. The text of an error that nobody gave a code is not
-/// meant for callers: it goes to the log. Answers a failure where nothing came back since something was away.
-fn settle(response: &mut async_graphql::Response, trace: &TraceId) -> Option<Failure> {
-    let nothing_ran = is_request_error(response);
-    for error in &mut response.errors {
-        let code = Code::of(error).unwrap_or_else(|| judge(error, nothing_ran));
-        let extensions = error.extensions.get_or_insert_default();
-        extensions.set("code", code.as_str());
-        extensions.set("traceId", trace.as_str());
-    }
-    let is_away = |error: &ServerError| {
-        let retries = error
-            .extensions
-            .as_ref()
-            .is_some_and(|extensions| extensions.get("retryAfter").is_some());
-        Code::of(error) == Some(Code::Internal) && retries
-    };
-    let away = response.errors.iter().find(|error| is_away(error))?;
-    (response.data == Value::Null).then(|| Failure::unavailable(&away.message))
-}
-
-fn judge(error: &mut ServerError, nothing_ran: bool) -> Code {
-    let begins = |beginnings: &[&str]| {
-        beginnings
-            .iter()
-            .any(|beginning| error.message.starts_with(beginning))
-    };
-    if nothing_ran && begins(&TOO_LARGE) {
-        Code::ComplexityExceeded
-    } else if nothing_ran || begins(&UNREADABLE) {
-        Code::BadUserInput
-    } else {
-        error.message = Failure::internal(&error.message).message;
-        Code::Internal
-    }
+/// The failure that left an answer without anything in it because the database is away: the one kind of failure of a
+/// field that the status should tell of, so that a caller or a balancer tries again later.
+fn database_away(response: &async_graphql::Response) -> Option<Failure> {
+    let failure = response.errors.iter().map(Failure::of).find(|failure| failure.is_unavailable())?;
+    (response.data == Value::Null).then_some(failure)
 }
 
 /// Whether the document was refused before anything of it ran: then the answer has no `data`, not even `null`. An error
@@ -377,7 +325,7 @@ fn succeeded(media: Media, mut response: async_graphql::Response) -> Response {
         Media::Json => StatusCode::OK,
         Media::GraphqlResponse if refused => {
             let code = response.errors.first().and_then(Code::of);
-            code.unwrap_or(Code::Internal).status()
+            status_of(code.unwrap_or(Code::Internal))
         }
         Media::GraphqlResponse if response.errors.is_empty() => StatusCode::OK,
         Media::GraphqlResponse => StatusCode::from_u16(PARTIAL_SUCCESS).unwrap_or(StatusCode::OK),

@@ -27,7 +27,7 @@ use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
 use crate::access::Gate;
 use crate::app::App;
-use crate::graphql::{Schema, schema_sdl};
+use crate::graphql::{Schema, sdl};
 
 /// How long requests in progress may go on once the server has been told to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -47,7 +47,7 @@ pub struct Web {
 pub fn router(web: Web) -> Router {
     Router::new()
         .route("/graphql", post(graphql::post).get(graphql::get))
-        .route("/schema.graphql", get(async || schema_sdl()))
+        .route("/schema.graphql", get(async || sdl()))
         .route("/api/dashboard/home", get(rest::home))
         .route("/api/dashboard/shopify", get(rest::shopify))
         .route("/api/settings/sync-status", get(rest::sync_status))

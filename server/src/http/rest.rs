@@ -5,7 +5,7 @@
 //! the variable `range`.
 
 use async_graphql::parser::types::{BaseType, ExecutableDocument};
-use async_graphql::{Request, ServerError, Value, Variables};
+use async_graphql::{Request, Value, Variables};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -14,9 +14,10 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value as Parameter, json};
 
-use super::error::{Code, Failure};
+use super::error::Failure;
 use super::trace::TraceId;
 use super::{Web, graphql, media};
+use crate::graphql::Code;
 
 const HOME: &str = include_str!("../../../queries/dashboard/home.graphql");
 const SHOPIFY: &str = include_str!("../../../queries/dashboard/shopify.graphql");
@@ -79,7 +80,7 @@ pub(super) async fn manual_sync(
         };
         let request =
             Request::new(MANUAL_SYNC).variables(Variables::from_json(json!({ "input": input })));
-        data(graphql::execute(&web.schema, request.data(caller), &trace).await?)
+        data(graphql::execute(&web.schema, request.data(caller)).await?)
     };
     respond(answered.await, &trace)
 }
@@ -99,7 +100,7 @@ async fn read(
             .map_err(|error| Failure::internal(&error))?;
         let variables = variables(parsed, &query.unwrap_or_default())?;
         let request = request.variables(Variables::from_json(Parameter::Object(variables)));
-        data(graphql::execute(&web.schema, request.data(caller), &trace).await?)
+        data(graphql::execute(&web.schema, request.data(caller)).await?)
     };
     respond(answered.await, &trace)
 }
@@ -169,23 +170,7 @@ fn shortened(text: &str) -> String {
 fn data(response: async_graphql::Response) -> Result<Value, Failure> {
     match response.errors.first() {
         None => Ok(response.data),
-        Some(error) => Err(failure_of(error)),
-    }
-}
-
-/// A resolver's error, which has its code by now.
-fn failure_of(error: &ServerError) -> Failure {
-    let extensions = error.extensions.as_ref();
-    let retry_after = extensions.and_then(|extensions| match extensions.get("retryAfter") {
-        Some(Value::Number(seconds)) => seconds.as_u64(),
-        _ => None,
-    });
-    Failure {
-        retry_after,
-        ..Failure::new(
-            Code::of(error).unwrap_or(Code::Internal),
-            error.message.clone(),
-        )
+        Some(error) => Err(Failure::of(error)),
     }
 }
 
