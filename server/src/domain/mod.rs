@@ -3,5 +3,6 @@
 pub mod clock;
 pub mod fact;
 pub mod ids;
+pub mod job;
 pub mod money;
 pub mod period;

@@ -9,12 +9,17 @@
 //! answers of [`SystemDb`] hand one out. Tenant tables have functions only on [`TenantDb`], so a query without an
 //! account cannot be written above this module. Row-level security stands behind it.
 
+mod audit;
 mod database;
+mod integrations;
 mod runs;
 mod system;
 mod tenant;
 
+pub use audit::AuditEntry;
+pub use entity::sealed::{Ciphertext, SecretHash};
 pub use database::Database;
+pub use integrations::{LinkedShop, NewOAuthState, SealedToken, ShopLink};
 pub use system::{ApiTokenRow, ClaimedRun, IntegrationRef, LoginRow, Member, OAuthState, ReapedRun, ShopRef, SystemDb};
 pub use runs::{EnqueuedRun, NewRun, Progress};
 pub use tenant::{Tenant, TenantDb};
