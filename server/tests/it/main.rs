@@ -4,6 +4,7 @@ mod crash;
 mod embedded;
 mod layering;
 mod queue;
+mod shopify_documents;
 mod support;
 mod sync;
 mod tenancy;
