@@ -1,6 +1,6 @@
 //! A report: sums by bucket and in total, and the numbers that are made of them.
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::TimeDelta;
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;

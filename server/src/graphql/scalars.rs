@@ -5,10 +5,10 @@ use chrono::{NaiveDate, SecondsFormat, Utc};
 
 use crate::domain::money::CurrencyCode;
 
-/// A calendar day such as `2026-11-22`, without a time zone: the field says in whose days it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Date(pub(super) NaiveDate);
 
+/// A calendar day such as `2026-11-22`, without a time zone: the field says in whose days it is.
 #[Scalar(
     name = "Date",
     specified_by_url = "https://scalars.graphql.org/andimarek/local-date"
@@ -31,10 +31,10 @@ impl ScalarType for Date {
     }
 }
 
-/// A moment in UTC such as `2026-11-22T16:20:00Z` (RFC 3339).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct DateTime(pub(super) chrono::DateTime<Utc>);
 
+/// A moment in UTC such as `2026-11-22T16:20:00Z` (RFC 3339).
 #[Scalar(
     name = "DateTime",
     specified_by_url = "https://scalars.graphql.org/andimarek/date-time"
@@ -54,11 +54,11 @@ impl ScalarType for DateTime {
     }
 }
 
-/// An exact decimal number as text, such as `"1234.5"`: without exponent, without trailing zeros after the point, so
-/// that equal numbers are equal texts. Read it with a decimal type, not with a floating-point one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Decimal(pub(super) rust_decimal::Decimal);
 
+/// An exact decimal number as text, such as `"1234.5"`: without exponent, without trailing zeros after the point, so
+/// that equal numbers are equal texts. Read it with a decimal type, not with a floating-point one.
 #[Scalar(name = "Decimal", specified_by_url = "https://speleotrove.com/decimal/daconvs.html")]
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {

@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, Object};
 
 use super::context::{May, app, reading};
 use super::error::ApiError;
-use super::kpi::{RefundDating, SalesKpis, SalesValues, SourceFreshness};
+use super::kpi::{RefundDating, ShopifyKpis, ShopifyValues, SourceFreshness};
 use super::node::NodeKey;
 use super::period::{BucketSize, Comparison, DateRangeInput, Days, compare_to};
 use super::scalars::Date;
@@ -109,17 +109,6 @@ impl ShopifyDashboard {
     }
 }
 
-pub(super) struct ShopifyKpis<'a>(&'a Report);
-
-/// Every metric of the stores over the whole range.
-#[Object]
-impl ShopifyKpis<'_> {
-    #[graphql(flatten)]
-    async fn sales(&self) -> SalesKpis<'_> {
-        SalesKpis(self.0)
-    }
-}
-
 pub(super) struct ShopifyPoint<'a>(&'a Report, &'a Point);
 
 /// A day, week or month of the stores. A value is null where no day of it is known and where a quotient has no value;
@@ -142,7 +131,7 @@ impl ShopifyPoint<'_> {
     }
 
     #[graphql(flatten)]
-    async fn sales(&self) -> SalesValues<'_> {
-        SalesValues(self.0, self.1)
+    async fn values(&self) -> ShopifyValues<'_> {
+        ShopifyValues(self.0, self.1)
     }
 }
