@@ -20,6 +20,8 @@ mod m20261122_000007_raw;
 mod m20261122_000008_facts;
 mod m20261122_000009_daily;
 mod m20261122_000010_system_functions;
+mod m20261122_000011_schedule_slots;
+mod m20261122_000012_refresh_lease;
 mod tenancy;
 
 /// Every migration, oldest first: what `server migrate` runs.
@@ -40,6 +42,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000008_facts::Migration),
             Box::new(m20261122_000009_daily::Migration),
             Box::new(m20261122_000010_system_functions::Migration),
+            Box::new(m20261122_000011_schedule_slots::Migration),
+            Box::new(m20261122_000012_refresh_lease::Migration),
         ]
     }
 }

@@ -9,6 +9,9 @@
 //! Roles belong to the whole cluster, so several databases may get here at once: what is missing is looked up, done
 //! and looked up again, and losing a race only means another look. The same list of statements is what an
 //! administrator is told to run where the migrating user may not.
+//!
+//! The migrating user is made a member of `system` to hand the functions over. Where the server can tell the two apart
+//! (from PostgreSQL 16) it may become `system` without having its rights all the time.
 
 use sea_orm_migration::prelude::*;
 
@@ -77,7 +80,9 @@ begin
                 where d.setdatabase = 0 and split_part(c, '=', 1) = s.name
             )
             union all
-            select 4, format('grant system to %I', current_user)
+            select 4, format(
+                'grant system to %I%s', current_user,
+                case when current_setting('server_version_num')::int >= 160000 then ' with inherit false, set true' end)
             where not exists (
                 select from pg_catalog.pg_roles p
                 where p.rolname = 'system'
@@ -99,7 +104,7 @@ begin
                 raise exception using
                     errcode = 'insufficient_privilege',
                     message = format(
-                        E'%s may not create the database roles. Let an administrator run this once, then migrate again:\n%s;',
+                        E'%s may not create the database roles. Let an administrator run this once:\n%s;\nThen migrate again.',
                         current_user, array_to_string(missing, E';\n')),
                     detail = sqlerrm;
             when duplicate_object or unique_violation or undefined_object or internal_error or deadlock_detected then

@@ -81,7 +81,7 @@ create schema system;
 revoke all on schema system from public;
 grant usage on schema system to api, worker;
 
-grant select (id) on public.accounts to system;
+grant select (id, timezone) on public.accounts to system;
 create policy system_select on public.accounts for select to system using (true);
 
 grant select (id, account_id, email, role, password_hash, auth_subject) on public.users to system;
@@ -90,7 +90,7 @@ create policy system_select on public.users for select to system using (true);
 grant select (id, account_id, shop_domain) on public.shops to system;
 create policy system_select on public.shops for select to system using (true);
 
-grant select (id, account_id, shop_id, type, status) on public.integrations to system;
+grant select (id, account_id, shop_id, type, status, connected_at) on public.integrations to system;
 create policy system_select on public.integrations for select to system using (true);
 
 grant select (id, account_id, token_hash, role, scopes, expires_at, last_used_at, revoked_at),
@@ -243,11 +243,13 @@ const FUNCTIONS: &[SystemFunction] = &[
         callers: "worker",
         purpose: "Every integration, for the schedules.",
         definition: "list_integrations()
-            returns table (account_id uuid, integration_id uuid, type text, status text)
+            returns table (account_id uuid, integration_id uuid, type text, status text, connected_at timestamptz,
+                           timezone text)
             language sql stable
             as $$
-                select i.account_id, i.id, i.type, i.status
+                select i.account_id, i.id, i.type, i.status, i.connected_at, a.timezone
                 from public.integrations i
+                join public.accounts a on a.id = i.account_id
                 order by i.account_id, i.id
             $$",
     },
@@ -318,6 +320,35 @@ const FUNCTIONS: &[SystemFunction] = &[
                     end if;
                 end loop;
             end
+            $$",
+    },
+    SystemFunction {
+        signature: "claim_named_run(uuid, int)",
+        callers: "worker",
+        purpose: "Gives the caller this run under a lease, if it is due; none or one row.",
+        definition: "claim_named_run(p_run_id uuid, p_lease_seconds int)
+            returns setof public.sync_runs
+            language sql volatile
+            as $$
+                update public.sync_runs r
+                set status = 'running',
+                    run_token = gen_random_uuid(),
+                    started_at = coalesce(r.started_at, clock_timestamp()),
+                    lease_expires_at = clock_timestamp() + make_interval(secs => p_lease_seconds),
+                    attempt = r.attempt + 1
+                where r.id = p_run_id and r.status = 'queued' and r.scheduled_at <= clock_timestamp()
+                returning r.*
+            $$",
+    },
+    SystemFunction {
+        signature: "is_run_over(uuid)",
+        callers: "worker",
+        purpose: "Whether a run has ended; null where there is no such run.",
+        definition: "is_run_over(p_run_id uuid)
+            returns boolean
+            language sql stable
+            as $$
+                select (select r.finished_at is not null from public.sync_runs r where r.id = p_run_id)
             $$",
     },
     // A run whose cancellation was asked for is not started again.

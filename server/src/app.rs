@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use url::Url;
 
+use crate::config::{EncryptionConfig, ShopifyConfig};
 use crate::connections::Cipher;
 use crate::domain::clock::Clock;
 use crate::providers::Registry;
+use crate::providers::http::{Http, OutboundError};
+use crate::providers::shopify::Shopify;
 use crate::store::Database;
 
 /// Everything that outlives a request or a job. Cheap to clone.
@@ -31,6 +34,24 @@ impl App {
     /// From parts: the program's commands and the tests put in different ones.
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
+    }
+
+    /// With the providers that the settings name, over the network.
+    pub fn production(
+        database: Database,
+        clock: Clock,
+        encryption: &EncryptionConfig,
+        shopify: ShopifyConfig,
+        public_url: Url,
+    ) -> Result<Self, OutboundError> {
+        let shopify = Shopify::new(shopify, Http::new()?, clock.clone());
+        Ok(Self::new(Parts {
+            database,
+            clock,
+            providers: Registry::new(shopify),
+            cipher: Cipher::new(encryption),
+            public_url,
+        }))
     }
 }
 

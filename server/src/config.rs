@@ -3,6 +3,7 @@
 //! A command names the parts it needs; every missing or wrong setting of these is reported at once, one a line. Secrets
 //! are wrapped as they are read, so that no `Debug` output shows them.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -128,6 +129,14 @@ impl Settings {
     /// The process's environment. An empty variable counts as unset.
     pub fn from_environment() -> Self {
         Self::from_source(|name| std::env::var(name).ok())
+    }
+
+    /// The process's environment, but for what is `fixed`; what neither sets is as in `defaults`.
+    pub fn from_environment_with(fixed: HashMap<&'static str, String>, defaults: HashMap<&'static str, String>) -> Self {
+        Self::from_source(move |name| {
+            let set = || std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+            fixed.get(name).cloned().or_else(set).or_else(|| defaults.get(name).cloned())
+        })
     }
 
     /// Any other source, such as a map in a test.

@@ -1,1 +1,121 @@
-//! (placeholder)
+//! The command line: one file a command. Exit codes: 0 done, 1 failed, 2 wrong usage or settings.
+
+mod doctor;
+mod logging;
+mod migrate;
+mod schema;
+mod seed;
+mod serve;
+mod signal;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::access::PasswordError;
+use crate::accounts::AccountError;
+use crate::config::{ConfigError, Settings};
+use crate::store::{ConnectError, MigrationError, StoreError};
+
+/// Commerce KPIs from Shopify orders and Meta ads, over GraphQL.
+#[derive(Debug, Parser)]
+#[command(name = "server", version, about)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API
+    Serve,
+    /// Bring the database's schema up or down, or show where it stands
+    #[command(subcommand)]
+    Migrate(migrate::Step),
+    /// Make an account with one user; run again, it changes nothing
+    Seed(seed::Options),
+    /// API tokens
+    #[command(subcommand)]
+    Token(token::Action),
+    /// Print the GraphQL schema
+    Schema,
+    /// Check settings, database and providers, and say what to do
+    Doctor,
+}
+
+/// Why a command did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// Settings that are missing or wrong, one a line.
+    #[error(transparent)]
+    Settings(#[from] ConfigError),
+    /// Options that don't fit.
+    #[error("{0}")]
+    Usage(String),
+    /// The database must not be used as it is, or is away.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The schema was not changed.
+    #[error(transparent)]
+    Migration(#[from] MigrationError),
+    /// An account, user or token was not made.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// The database did not answer as it should.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Something else went wrong, as a sentence.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl CommandError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Settings(_)
+            | Self::Usage(_)
+            | Self::Connect(ConnectError::Address | ConnectError::Unbound { .. })
+            | Self::Account(
+                AccountError::Invalid { .. } | AccountError::Password(PasswordError::Length),
+            ) => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// Runs the command that the arguments name. What it has to say goes to standard output, its log and its problems to
+/// standard error.
+pub async fn run(arguments: Arguments) -> ExitCode {
+    // Somebody may have installed one before; any will do.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut settings = Settings::from_environment();
+    logging::start(&mut settings);
+    let done = match arguments.command {
+        Command::Serve => serve::run(settings).await,
+        Command::Migrate(step) => migrate::run(settings, step).await,
+        Command::Seed(options) => seed::run(settings, options).await,
+        Command::Token(action) => token::run(settings, action).await,
+        Command::Schema => schema::run(),
+        Command::Doctor => doctor::run(Settings::from_environment).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            error.exit_code()
+        }
+    }
+}
+
+/// A client for the sign-in provider's keys and for checks.
+fn outbound() -> Result<reqwest::Client, CommandError> {
+    reqwest::Client::builder()
+        .user_agent(concat!("commerce-kpis/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| {
+            CommandError::Failed(format!(
+                "the machine's certificates can't be loaded: {error}"
+            ))
+        })
+}

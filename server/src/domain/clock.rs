@@ -19,9 +19,14 @@ impl Clock {
         Self(Arc::new(Utc::now))
     }
 
+    /// A clock that shows what `now` answers.
+    pub fn from_fn(now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
     /// A clock that always shows `at`.
     pub fn fixed(at: DateTime<Utc>) -> Self {
-        Self(Arc::new(move || at))
+        Self::from_fn(move || at)
     }
 
     /// The current moment.

@@ -1,1 +1,85 @@
-//! (placeholder)
+//! Bringing data in, page by page, told once for all jobs.
+//!
+//! ```text
+//! pull (network, no transaction open)
+//!   └▶ one transaction: fence ▶ raw ▶ facts ▶ day cells ▶ summary ▶ latest KPIs ▶ cursor and progress
+//! ```
+//!
+//! The fence is the run's token: a worker that lost its run can't commit. A crash at any point leaves the state before
+//! or after a page, and the next attempt resumes at the saved cursor. Running anything twice changes nothing. While a
+//! page is written the next one is already on its way.
+
+mod orders;
+
+use std::time::Duration;
+
+pub use orders::{Scan, sync_orders};
+
+use crate::connections::ConnectionError;
+use crate::providers::contract::ProviderError;
+use crate::store::StoreError;
+
+/// Why an ingestion ended before its end. Each sentence is for the people who run the account.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    /// The worker is stopping.
+    #[error("the worker is stopping")]
+    Asked,
+    /// The run belongs to another worker now, or was cancelled.
+    #[error("the run belongs to another worker now, or was cancelled")]
+    Lost,
+    /// The provider wants us to come back later.
+    #[error("{why}")]
+    Later {
+        /// How long to wait.
+        after: Duration,
+        /// What was said.
+        why: String,
+    },
+    /// It may go right the next time.
+    #[error("{0}")]
+    Retry(String),
+    /// Somebody has to connect again.
+    #[error("{0}")]
+    Reconnect(String),
+    /// We may not do this.
+    #[error("{0}")]
+    Denied(String),
+    /// Something unexpected.
+    #[error("{0}")]
+    Broken(String),
+    /// The database refused.
+    #[error(transparent)]
+    Database(StoreError),
+}
+
+impl From<StoreError> for Stopped {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::LeaseLost => Self::Lost,
+            other => Self::Database(other),
+        }
+    }
+}
+
+impl From<ProviderError> for Stopped {
+    fn from(error: ProviderError) -> Self {
+        match error {
+            ProviderError::Later { after, why } => Self::Later { after, why },
+            ProviderError::Retry(why) => Self::Retry(why),
+            ProviderError::Reconnect(why) => Self::Reconnect(why),
+            ProviderError::Denied(why) => Self::Denied(why),
+            ProviderError::Broken(why) => Self::Broken(why),
+        }
+    }
+}
+
+impl From<ConnectionError> for Stopped {
+    fn from(error: ConnectionError) -> Self {
+        match error {
+            ConnectionError::Provider(error) => error.into(),
+            ConnectionError::Store(error) => error.into(),
+            other => Self::Reconnect(other.to_string()),
+        }
+    }
+}

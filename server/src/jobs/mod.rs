@@ -1,1 +1,82 @@
-//! (placeholder)
+//! Every job and every schedule on one screen. A job's own file says how its run begins and what it calls.
+//!
+//! | job | when | what |
+//! |---|---|---|
+//! | `shopify_7d_fill` | on connecting, nightly, by hand | everything that changed in the last 7 days; makes these days known |
+//! | `shopify_fresh` | every `SYNC_FRESH_EVERY`, by hand | everything that changed since the last time |
+
+mod schedule;
+mod shopify_7d_fill;
+mod shopify_fresh;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::config::SyncConfig;
+use crate::domain::job::SyncJob;
+use crate::ingest::Stopped;
+use crate::queue::{Failure, Handler, Outcome, Run};
+use crate::store::StoreError;
+
+/// Knows the jobs, for the queue that does not.
+pub struct Jobs {
+    app: App,
+    sync: SyncConfig,
+    slots: schedule::Slots,
+}
+
+impl Jobs {
+    /// With the schedules of `sync`.
+    pub fn new(app: App, sync: SyncConfig) -> Self {
+        Self {
+            app,
+            sync,
+            slots: schedule::Slots::default(),
+        }
+    }
+}
+
+#[async_trait]
+impl Handler for Jobs {
+    async fn handle(&self, run: &Run, stop: &CancellationToken) -> Outcome {
+        let ended = match run.job_type.parse() {
+            Ok(SyncJob::Shopify7dFill) => shopify_7d_fill::run(&self.app, run, stop).await,
+            Ok(SyncJob::ShopifyFresh) => shopify_fresh::run(&self.app, run, stop).await,
+            Err(_) => {
+                return Outcome::Fail(Failure {
+                    code: "UNKNOWN_JOB",
+                    message: format!("This version knows no job `{}`. Update the worker, then retry.", run.job_type),
+                });
+            }
+        };
+        ended.map_or_else(Outcome::from, Outcome::Done)
+    }
+
+    async fn schedule(&self) -> Result<(), StoreError> {
+        self.slots.enqueue_due(&self.app, &self.sync).await
+    }
+}
+
+/// What the queue does when an ingestion stops before its end.
+impl From<Stopped> for Outcome {
+    fn from(stopped: Stopped) -> Self {
+        let failure = |code, message| Failure { code, message };
+        match stopped {
+            Stopped::Asked => Self::Yielded,
+            Stopped::Lost => Self::Lost,
+            Stopped::Later { after, why } => Self::Snooze(after, failure("PROVIDER_LATER", why)),
+            Stopped::Retry(why) => Self::Retry(failure("PROVIDER_RETRY", why)),
+            Stopped::Reconnect(why) => Self::Fail(failure("PROVIDER_RECONNECT", why)),
+            Stopped::Denied(why) => Self::Fail(failure("PROVIDER_DENIED", why)),
+            Stopped::Broken(why) => Self::Retry(failure("BROKEN", why)),
+            Stopped::Database(error) => {
+                tracing::warn!(error = %error, source = ?std::error::Error::source(&error), "database error in a run");
+                Self::Retry(failure(
+                    "DATABASE",
+                    "The database could not take the data. It will be tried again; nothing is lost.".to_owned(),
+                ))
+            }
+        }
+    }
+}

@@ -86,6 +86,13 @@ impl Database {
         Err(last.unwrap_or(sqlx::Error::PoolTimedOut).into())
     }
 
+    /// Names of the migrations that this database has run.
+    pub(super) async fn applied_migrations(&self) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar("select version from seaql_migrations")
+            .fetch_all(&self.pool)
+            .await?)
+    }
+
     /// A transaction that may only read the tenant's rows.
     pub async fn read(&self, tenant: &Tenant) -> Result<TenantDb, StoreError> {
         self.begin(tenant, "BEGIN READ ONLY").await

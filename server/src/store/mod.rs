@@ -9,23 +9,41 @@
 //! answers of [`SystemDb`] hand one out. Tenant tables have functions only on [`TenantDb`], so a query without an
 //! account cannot be written above this module. Row-level security stands behind it.
 
+mod accounts;
 mod aggregates;
+mod api_tokens;
 mod audit;
+mod cursors;
 mod database;
+mod facts;
+mod integrations;
+mod latest_kpis;
+mod migrations;
 mod orders;
 mod runs;
 mod sync_status;
 mod system;
 mod tenant;
+mod users;
 
+pub use accounts::{AccountRow, NewAccount};
 pub use aggregates::{DayRow, DayRows, RefundDating, SourceRow, SourcesRow};
+pub use api_tokens::{ListedApiToken, NewApiToken};
 pub use audit::AuditEntry;
-pub use database::Database;
+pub use cursors::OrderCursor;
+pub use database::{ConnectError, Database};
+pub use entity::sealed::{Ciphertext, SecretHash};
+pub use facts::{OrderRecord, RejectedRecord};
+pub use integrations::{LinkedShop, NewOAuthState, SealedToken, ShopLink};
+pub use migrations::{MigrationError, MigrationState, migrate_down, migrate_up, migration_states};
 pub use orders::{OrderFilter, OrderKey, OrderPageQuery, OrderRow};
 pub use runs::{EnqueuedRun, NewRun, Progress};
 pub use sync_status::{IntegrationRow, RunFilter, RunKey, RunRow, SyncStatusRow};
-pub use system::{ApiTokenRow, ClaimedRun, IntegrationRef, LoginRow, Member, OAuthState, ReapedRun, ShopRef, SystemDb};
+pub use system::{
+    ApiTokenRow, ClaimedRun, IntegrationRef, LoginRow, Member, NamedClaim, OAuthState, ReapedRun, ShopRef, SystemDb,
+};
 pub use tenant::{Tenant, TenantDb};
+pub use users::{NewUser, UserRow};
 
 /// What the database answered instead of rows.
 #[derive(Debug, thiserror::Error)]
@@ -54,9 +72,11 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::Error;
         match &error {
-            Error::Io(_) | Error::Tls(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed => {
-                Self::Unavailable(error)
-            }
+            Error::Io(_)
+            | Error::Tls(_)
+            | Error::PoolTimedOut
+            | Error::PoolClosed
+            | Error::WorkerCrashed => Self::Unavailable(error),
             Error::Database(answer) => match answer.code().as_deref() {
                 Some("23505" | "23503" | "23P01") => Self::Conflict {
                     constraint: answer.constraint().unwrap_or("unnamed").to_owned(),
@@ -77,7 +97,8 @@ impl From<sea_orm::DbErr> for StoreError {
         match error {
             DbErr::Conn(RuntimeErr::SqlxError(inner))
             | DbErr::Exec(RuntimeErr::SqlxError(inner))
-            | DbErr::Query(RuntimeErr::SqlxError(inner)) => match std::sync::Arc::try_unwrap(inner) {
+            | DbErr::Query(RuntimeErr::SqlxError(inner)) => match std::sync::Arc::try_unwrap(inner)
+            {
                 Ok(inner) => inner.into(),
                 Err(shared) => Self::Broken(shared.to_string()),
             },

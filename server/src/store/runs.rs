@@ -96,7 +96,6 @@ impl TenantDb {
     /// Extends the lease of a run in progress. [`StoreError::LeaseLost`] when it is not this worker's any more.
     pub async fn renew_lease(&self, run: &ClaimedRun, lease: Duration) -> Result<(), StoreError> {
         self.touch_run(
-            run,
             sqlx::query(
                 "update sync_runs set lease_expires_at = clock_timestamp() + make_interval(secs => $4)
                   where account_id = $1 and id = $2 and run_token = $3 and status = 'running'
@@ -112,18 +111,21 @@ impl TenantDb {
 
     /// The fence: locks the run for the rest of this transaction and notes its progress, if it is still this worker's
     /// and nobody has asked to cancel it. Whatever a job writes stands in one transaction with this.
-    pub async fn fence_run(&self, run: &ClaimedRun, progress: &Progress) -> Result<(), StoreError> {
+    ///
+    /// A run that got `further` than any attempt before has its attempts given back: a limit on attempts is there for
+    /// work that fails at the same place again and again, not for a long one that is interrupted often.
+    pub async fn fence_run(&self, run: &ClaimedRun, progress: &Progress, further: bool) -> Result<(), StoreError> {
         self.touch_run(
-            run,
             sqlx::query(
-                "update sync_runs set progress = $4
+                "update sync_runs set progress = $4, attempt = case when $5 then 1 else attempt end
                   where account_id = $1 and id = $2 and run_token = $3 and status = 'running'
                     and cancel_requested_at is null",
             )
             .bind(self.account_id())
             .bind(run.id)
             .bind(run.run_token)
-            .bind(Json(progress)),
+            .bind(Json(progress))
+            .bind(further),
         )
         .await
     }
@@ -136,7 +138,6 @@ impl TenantDb {
         to: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         self.touch_run(
-            run,
             sqlx::query(
                 "update sync_runs set window_from = $4, window_to = $5
                   where account_id = $1 and id = $2 and run_token = $3 and status = 'running'",
@@ -160,7 +161,6 @@ impl TenantDb {
     ) -> Result<(), StoreError> {
         let (code, message) = failure.unzip();
         self.touch_run(
-            run,
             sqlx::query(
                 "update sync_runs
                     set status = $4, finished_at = clock_timestamp(), run_token = null, lease_expires_at = null,
@@ -183,42 +183,116 @@ impl TenantDb {
         .await
     }
 
-    /// Puts a run back into the queue after `pause`. `spend` tells whether this attempt counts.
-    pub async fn requeue_run(
+    /// Puts a run back into the queue after an attempt that did not succeed, or ends it as failed when that was the last
+    /// one. Answers which.
+    pub async fn retry_run(
         &self,
         run: &ClaimedRun,
         pause: Duration,
-        spend: bool,
-        failure: Option<(&str, &str)>,
+        (code, message): (&str, &str),
+    ) -> Result<RunStatus, StoreError> {
+        let status = sqlx::query_scalar(
+            "update sync_runs
+                set status = case when attempt < max_attempts then 'queued' else 'failed' end,
+                    finished_at = case when attempt < max_attempts then null else clock_timestamp() end,
+                    run_token = null, lease_expires_at = null,
+                    scheduled_at = clock_timestamp() + make_interval(secs => $4),
+                    error_code = $5, error_message = $6,
+                    error_history = append_error(error_history, attempt, $5, $6, $7)
+              where account_id = $1 and id = $2 and run_token = $3 and status = 'running'
+             returning status",
+        )
+        .bind(self.account_id())
+        .bind(run.id)
+        .bind(run.run_token)
+        .bind(pause.as_secs_f64())
+        .bind(code)
+        .bind(message)
+        .bind(HISTORY)
+        .fetch_optional(&mut *self.connection().await)
+        .await?;
+        status.ok_or(StoreError::LeaseLost)
+    }
+
+    /// Puts a run back into the queue: it was asked to wait, which costs no attempt.
+    pub async fn snooze_run(
+        &self,
+        run: &ClaimedRun,
+        pause: Duration,
+        (code, message): (&str, &str),
     ) -> Result<(), StoreError> {
-        let (code, message) = failure.unzip();
         self.touch_run(
-            run,
             sqlx::query(
                 "update sync_runs
                     set status = 'queued', run_token = null, lease_expires_at = null,
                         scheduled_at = clock_timestamp() + make_interval(secs => $4),
-                        attempt = attempt - case when $5 then 0 else 1 end,
-                        error_code = $6, error_message = $7,
-                        error_history = case when $7::text is null then error_history
-                                             else append_error(error_history, attempt, $6, $7, $8) end
+                        attempt = greatest(attempt - 1, 0), snoozes = snoozes + 1,
+                        error_code = $5, error_message = $6
                   where account_id = $1 and id = $2 and run_token = $3 and status = 'running'",
             )
             .bind(self.account_id())
             .bind(run.id)
             .bind(run.run_token)
             .bind(pause.as_secs_f64())
-            .bind(spend)
             .bind(code)
-            .bind(message)
-            .bind(HISTORY),
+            .bind(message),
         )
         .await
     }
 
+    /// Puts a run back into the queue at once: its worker is stopping, which costs no attempt.
+    pub async fn yield_run(&self, run: &ClaimedRun) -> Result<(), StoreError> {
+        self.touch_run(
+            sqlx::query(
+                "update sync_runs
+                    set status = 'queued', run_token = null, lease_expires_at = null,
+                        scheduled_at = clock_timestamp(), attempt = greatest(attempt - 1, 0)
+                  where account_id = $1 and id = $2 and run_token = $3 and status = 'running'",
+            )
+            .bind(self.account_id())
+            .bind(run.id)
+            .bind(run.run_token),
+        )
+        .await
+    }
+
+    /// Ends a run that somebody asked to cancel. [`StoreError::LeaseLost`] when it was lost in another way.
+    pub async fn settle_cancellation(&self, run: &ClaimedRun) -> Result<(), StoreError> {
+        self.touch_run(
+            sqlx::query(
+                "update sync_runs
+                    set status = 'cancelled', finished_at = clock_timestamp(), run_token = null,
+                        lease_expires_at = null
+                  where account_id = $1 and id = $2 and run_token = $3 and status = 'running'
+                    and cancel_requested_at is not null",
+            )
+            .bind(self.account_id())
+            .bind(run.id)
+            .bind(run.run_token),
+        )
+        .await
+    }
+
+    /// Queues the run of a slot of a schedule, once over all workers: the slot is part of what makes a run unique.
+    pub async fn enqueue_slot(&self, run: &NewRun, slot: DateTime<Utc>) -> Result<Option<RunId>, StoreError> {
+        let id = sqlx::query_scalar(
+            "insert into sync_runs (account_id, integration_id, job_type, trigger, status, scheduled_at, slot)
+             values ($1, $2, $3, $4, 'queued', now(), $5)
+             on conflict do nothing
+             returning id",
+        )
+        .bind(self.account_id())
+        .bind(run.integration_id)
+        .bind(run.job_type)
+        .bind(run.trigger)
+        .bind(slot)
+        .fetch_optional(&mut *self.connection().await)
+        .await?;
+        Ok(id)
+    }
+
     async fn touch_run(
         &self,
-        _run: &ClaimedRun,
         statement: sqlx::query::Query<'_, sqlx::Postgres, sqlx::postgres::PgArguments>,
     ) -> Result<(), StoreError> {
         let done = statement.execute(&mut *self.connection().await).await?;

@@ -1,7 +1,10 @@
 //! The few questions that cross accounts, each a function of the schema `system` in the database: the roles `api` and
 //! `worker` may call these and can read no row without an account otherwise. The list is closed; a test pins it.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use sqlx::PgPool;
 use sqlx::types::Json;
 
@@ -79,14 +82,18 @@ pub struct IntegrationRef {
     pub provider: ProviderKind,
     /// How the link is doing.
     pub status: IntegrationStatus,
+    /// Since when there has been something to sync.
+    pub connected_at: DateTime<Utc>,
+    /// The account's time zone.
+    pub timezone: Tz,
 }
 
 /// What was remembered when a browser was sent away to a provider.
 pub struct OAuthState {
     /// For whom.
     pub tenant: Tenant,
-    /// Who began it.
-    pub user_id: UserId,
+    /// Who began it; none for an API token.
+    pub user_id: Option<UserId>,
     /// With whom.
     pub provider: ProviderKind,
     /// The store that was named, for Shopify.
@@ -112,14 +119,23 @@ pub struct ClaimedRun {
     pub run_token: uuid::Uuid,
     /// Which attempt this is, from 1.
     pub attempt: i32,
-    /// After which attempt it is given up.
-    pub max_attempts: i32,
     /// First moment of what the run covers, where it has been decided.
     pub window_from: Option<DateTime<Utc>>,
     /// Last moment.
     pub window_to: Option<DateTime<Utc>>,
     /// Pages and records of earlier attempts.
     pub progress: serde_json::Value,
+}
+
+/// What came of asking for one run.
+#[derive(Debug)]
+pub enum NamedClaim {
+    /// It is the caller's.
+    Claimed(Box<ClaimedRun>),
+    /// It is another worker's, or not due yet.
+    NotNow,
+    /// It has ended, or there is no such run.
+    Over,
 }
 
 /// A run whose worker was lost.
@@ -141,10 +157,29 @@ struct ClaimRow {
     job_type: String,
     run_token: uuid::Uuid,
     attempt: i32,
-    max_attempts: i32,
     window_from: Option<DateTime<Utc>>,
     window_to: Option<DateTime<Utc>>,
     progress: Json<serde_json::Value>,
+}
+
+impl From<ClaimRow> for ClaimedRun {
+    fn from(row: ClaimRow) -> Self {
+        Self {
+            tenant: Tenant::from_answer(row.account_id),
+            id: row.id,
+            integration_id: row.integration_id,
+            job_type: row.job_type,
+            run_token: row.run_token,
+            attempt: row.attempt,
+            window_from: row.window_from,
+            window_to: row.window_to,
+            progress: row.progress.0,
+        }
+    }
+}
+
+fn seconds(lease: Duration) -> i32 {
+    lease.as_secs().clamp(1, 86_400) as i32
 }
 
 impl<'a> SystemDb<'a> {
@@ -238,7 +273,7 @@ impl<'a> SystemDb<'a> {
     pub async fn take_oauth_state(&self, state_hash: &[u8]) -> Result<Option<OAuthState>, StoreError> {
         type Row = (
             AccountId,
-            UserId,
+            Option<UserId>,
             ProviderKind,
             Option<String>,
             Option<String>,
@@ -264,28 +299,36 @@ impl<'a> SystemDb<'a> {
     }
 
     /// Takes the next due run, fairly among accounts, and leases it to the caller.
-    pub async fn claim_run(&self, lease_seconds: i32, max_per_account: i32) -> Result<Option<ClaimedRun>, StoreError> {
+    pub async fn claim_run(&self, lease: Duration, max_per_account: i32) -> Result<Option<ClaimedRun>, StoreError> {
         let row: Option<ClaimRow> = sqlx::query_as(
-            "select id, account_id, integration_id, job_type, run_token, attempt, max_attempts, window_from, window_to,
-                    progress
+            "select id, account_id, integration_id, job_type, run_token, attempt, window_from, window_to, progress
                from system.claim_run($1, $2)",
         )
-        .bind(lease_seconds)
+        .bind(seconds(lease))
         .bind(max_per_account)
         .fetch_optional(self.pool)
         .await?;
-        Ok(row.map(|row| ClaimedRun {
-            tenant: Tenant::from_answer(row.account_id),
-            id: row.id,
-            integration_id: row.integration_id,
-            job_type: row.job_type,
-            run_token: row.run_token,
-            attempt: row.attempt,
-            max_attempts: row.max_attempts,
-            window_from: row.window_from,
-            window_to: row.window_to,
-            progress: row.progress.0,
-        }))
+        Ok(row.map(ClaimedRun::from))
+    }
+
+    /// Takes this run if it is due, and leases it to the caller.
+    pub async fn claim_named_run(&self, id: RunId, lease: Duration) -> Result<NamedClaim, StoreError> {
+        let row: Option<ClaimRow> = sqlx::query_as(
+            "select id, account_id, integration_id, job_type, run_token, attempt, window_from, window_to, progress
+               from system.claim_named_run($1, $2)",
+        )
+        .bind(id)
+        .bind(seconds(lease))
+        .fetch_optional(self.pool)
+        .await?;
+        if let Some(row) = row {
+            return Ok(NamedClaim::Claimed(Box::new(row.into())));
+        }
+        let is_over: Option<bool> = sqlx::query_scalar("select system.is_run_over($1)")
+            .bind(id)
+            .fetch_one(self.pool)
+            .await?;
+        Ok(if is_over == Some(false) { NamedClaim::NotNow } else { NamedClaim::Over })
     }
 
     /// Gives back runs whose worker stopped renewing its lease.
@@ -307,18 +350,31 @@ impl<'a> SystemDb<'a> {
 
     /// Every link of every account, for the schedules.
     pub async fn list_integrations(&self) -> Result<Vec<IntegrationRef>, StoreError> {
-        let rows: Vec<(AccountId, IntegrationId, ProviderKind, IntegrationStatus)> =
-            sqlx::query_as("select account_id, integration_id, type, status from system.list_integrations()")
-                .fetch_all(self.pool)
-                .await?;
+        type Row = (
+            AccountId,
+            IntegrationId,
+            ProviderKind,
+            IntegrationStatus,
+            DateTime<Utc>,
+            String,
+        );
+        let rows: Vec<Row> = sqlx::query_as(
+            "select account_id, integration_id, type, status, connected_at, timezone from system.list_integrations()",
+        )
+        .fetch_all(self.pool)
+        .await?;
         Ok(rows
             .into_iter()
-            .map(|(account_id, integration_id, provider, status)| IntegrationRef {
-                tenant: Tenant::from_answer(account_id),
-                integration_id,
-                provider,
-                status,
-            })
+            .map(
+                |(account_id, integration_id, provider, status, connected_at, timezone)| IntegrationRef {
+                    tenant: Tenant::from_answer(account_id),
+                    integration_id,
+                    provider,
+                    status,
+                    connected_at,
+                    timezone: timezone.parse().unwrap_or(Tz::UTC),
+                },
+            )
             .collect())
     }
 }

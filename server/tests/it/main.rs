@@ -1,1 +1,10 @@
-//! Tests.
+//! The server's tests against a real PostgreSQL: one binary, its folders as in `src`.
+
+mod crash;
+mod embedded;
+mod layering;
+mod queue;
+mod shopify_documents;
+mod support;
+mod sync;
+mod tenancy;

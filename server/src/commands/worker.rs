@@ -1,0 +1,37 @@
+//! `server worker`: the job loop and the schedules, until it is told to stop. Any number may run at once.
+
+use tokio_util::sync::CancellationToken;
+
+use super::{CommandError, signal};
+use crate::app::App;
+use crate::config::Settings;
+use crate::domain::clock::Clock;
+use crate::jobs::Jobs;
+use crate::queue::{Worker, WorkerOptions};
+use crate::store::Database;
+
+pub(super) async fn run(mut settings: Settings) -> Result<(), CommandError> {
+    let parts = (
+        settings.worker_database(),
+        settings.http(),
+        settings.encryption(),
+        settings.shopify(),
+        settings.sync(),
+    );
+    let (database, http, encryption, shopify, sync) = settings.finish(parts)?;
+    let database = Database::connect_worker(&database).await?;
+    let answered_at = database.ping().await?;
+    tracing::info!(%answered_at, "DB connection ok");
+
+    let app = App::production(database.clone(), Clock::system(), &encryption, shopify, http.public_url)?;
+    let stop = CancellationToken::new();
+    let worker = Worker::new(database, Jobs::new(app, sync), WorkerOptions::default());
+    let working = tokio::spawn(worker.run(stop.clone()));
+    tracing::info!("working");
+    signal::told_to_stop().await;
+    tracing::info!("stopping: runs in progress finish their page");
+    stop.cancel();
+    working
+        .await
+        .map_err(|error| CommandError::Failed(format!("the job loop ended unexpectedly: {error}")))
+}

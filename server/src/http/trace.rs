@@ -1,0 +1,90 @@
+//! Around every request: a trace id, one line in the log, and an answer even where a handler panics.
+//!
+//! The line has the path and not the query, which may hold a code or a token. No header is logged at all.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use axum::extract::{FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use futures::FutureExt;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::error::Failure;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Longest id that is taken over from a caller.
+const MAX_LENGTH: usize = 128;
+
+/// What a request is called in the log, in its errors and in the header `x-request-id` of its answer: the caller's own
+/// `x-request-id` where it is a plain one, else a new one.
+#[derive(Debug, Clone)]
+pub(crate) struct TraceId(String);
+
+impl TraceId {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn of(request: &Request) -> Self {
+        let given = request
+            .headers()
+            .get(REQUEST_ID)
+            .and_then(|value| value.to_str().ok());
+        let plain = |text: &&str| {
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(&byte);
+            (1..=MAX_LENGTH).contains(&text.len()) && text.bytes().all(allowed)
+        };
+        Self(
+            given
+                .filter(plain)
+                .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned),
+        )
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for TraceId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let known = parts.extensions.get::<Self>().cloned();
+        Ok(known.unwrap_or_else(|| Self(Uuid::now_v7().to_string())))
+    }
+}
+
+/// The outermost layer.
+pub(super) async fn observe(mut request: Request, next: Next) -> Response {
+    let trace = TraceId::of(&request);
+    request.extensions_mut().insert(trace.clone());
+    let span = tracing::info_span!(
+        "request",
+        trace_id = trace.as_str(),
+        method = %request.method(),
+        path = request.uri().path(),
+    );
+    let began = Instant::now();
+    async {
+        let mut response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+            Ok(response) => response,
+            Err(_) => Failure::internal(&"a handler panicked").to_problem(&trace),
+        };
+        let status = response.status().as_u16();
+        let milliseconds = began.elapsed().as_millis();
+        tracing::info!(status, milliseconds, "answered");
+        let headers = response.headers_mut();
+        if let Ok(id) = HeaderValue::from_str(trace.as_str()) {
+            headers.insert(REQUEST_ID, id);
+        }
+        headers
+            .entry(header::X_CONTENT_TYPE_OPTIONS)
+            .or_insert(HeaderValue::from_static("nosniff"));
+        response
+    }
+    .instrument(span)
+    .await
+}

@@ -1,0 +1,355 @@
+//! A store's orders, in the sequence of their last change.
+
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use chrono_tz::Tz;
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::Stopped;
+use crate::app::App;
+use crate::connections;
+use crate::domain::clock::{local_date, start_of_day};
+use crate::domain::fact::OrderFact;
+use crate::providers::contract::{OrderPage, OrderQuery, OrderSource, ProviderError, PulledOrder, ShopAccess};
+use crate::queue::Run;
+use crate::store::{OrderCursor, OrderRecord, Progress, RejectedRecord, TenantDb};
+
+/// Orders asked for at once. The provider takes fewer where a page would cost too much.
+const PAGE: u32 = 50;
+
+/// How many days before today the fill covers.
+const FILL_DAYS: u64 = 7;
+
+/// A change can become visible in the provider's search a little after its own time stamp. The watermark keeps this
+/// distance from the present, so that such an order is still found by the next run.
+const VISIBILITY_LAG: TimeDelta = TimeDelta::minutes(10);
+
+/// Where a scan begins and what it leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scan {
+    /// From the start of the local day seven days ago. Makes these days known; sets the watermark only where it is
+    /// empty.
+    LastSevenDays,
+    /// From the watermark, which moves with every page. Without a watermark, like the fill.
+    SinceWatermark,
+}
+
+/// Brings every order that the scan covers. Answers a sentence where there is something to tell.
+pub async fn sync_orders(
+    app: &App,
+    run: &Run,
+    scan: Scan,
+    stop: &CancellationToken,
+) -> Result<Option<String>, Stopped> {
+    let mut pull = Pull::open(app, run).await?;
+    let mut plan = Plan::make(app, run, scan, &pull.access).await?;
+    let mut page = pull.page(&plan.first_query()).await?;
+    loop {
+        let next = page.next.take().map(|after| plan.next_query(after, page.page_size));
+        if stop.is_cancelled() && next.is_some() {
+            plan.write(app, run, &page).await?;
+            return Err(Stopped::Asked);
+        }
+        let Some(next) = next else {
+            plan.write(app, run, &page).await?;
+            plan.finish(app, run, page.asked_at).await?;
+            return Ok(plan.note());
+        };
+        // While this page is written, the next one is on its way.
+        let (written, fetched) = tokio::join!(plan.write(app, run, &page), pull.page(&next));
+        written?;
+        page = fetched?;
+    }
+}
+
+/// The way to the store, with a token that is renewed once when the store refuses it half-way.
+struct Pull<'a> {
+    app: &'a App,
+    run: &'a Run,
+    source: &'a dyn OrderSource,
+    access: ShopAccess,
+    renewed: bool,
+}
+
+impl<'a> Pull<'a> {
+    async fn open(app: &'a App, run: &'a Run) -> Result<Self, Stopped> {
+        let access = connections::shop_access(app, &run.tenant, run.integration_id).await?;
+        let source = app
+            .providers
+            .orders(crate::domain::ids::ProviderKind::Shopify)
+            .ok_or_else(|| Stopped::Denied("This server is not set up for Shopify.".to_owned()))?;
+        Ok(Self {
+            app,
+            run,
+            source,
+            access,
+            renewed: false,
+        })
+    }
+
+    async fn page(&mut self, query: &OrderQuery) -> Result<OrderPage, Stopped> {
+        match self.source.orders(&self.access, query).await {
+            Err(ProviderError::Reconnect(why)) if !self.renewed => {
+                self.renewed = true;
+                warn!(why, "the store refused the token; trying with a new one");
+                self.access =
+                    connections::renew_shop_access(self.app, &self.run.tenant, self.run.integration_id, &self.access, &why)
+                        .await?;
+                Ok(self.source.orders(&self.access, query).await?)
+            }
+            Err(ProviderError::Reconnect(why)) => {
+                connections::mark_needs_reauth(self.app, &self.run.tenant, self.run.integration_id, &why).await?;
+                Err(Stopped::Reconnect(why))
+            }
+            answer => Ok(answer?),
+        }
+    }
+}
+
+/// What a run of the scan does, decided once and kept over restarts.
+struct Plan {
+    scan: Scan,
+    job_type: String,
+    /// The first change that counts, or the one at which an interrupted run resumes.
+    updated_from: DateTime<Utc>,
+    /// The first day that is known once the scan is through; none where no day becomes known.
+    covers_from: Option<NaiveDate>,
+    /// When the run first started: the watermark never gets closer to it than [`VISIBILITY_LAG`].
+    started_at: DateTime<Utc>,
+    /// The latest change seen so far.
+    seen_through: DateTime<Utc>,
+    /// Whether pages came in the sequence of their changes; if not, only a finished scan proves anything.
+    in_sequence: bool,
+    progress: Progress,
+}
+
+impl Plan {
+    async fn make(app: &App, run: &Run, scan: Scan, access: &ShopAccess) -> Result<Self, Stopped> {
+        let now = app.clock.now();
+        let db = app.database.write(&run.tenant).await?;
+        let cursor = db.order_cursor(run.integration_id, &run.job_type).await?;
+        let (window_from, started_at) = match (run.window_from, run.window_to) {
+            (Some(from), Some(started)) => (from, started),
+            _ => {
+                let from = Self::begin(scan, &cursor, access, now);
+                db.set_run_window(run, from, now).await?;
+                // What an earlier run of this job left unfinished was for another window.
+                db.note_resume(run.integration_id, &run.job_type, None).await?;
+                (from, now)
+            }
+        };
+        let resume_from = run.window_from.and(cursor.resume_from);
+        db.commit().await?;
+
+        let updated_from = resume_from.map_or(window_from, |resume| resume.max(window_from));
+        let fills = scan == Scan::LastSevenDays || cursor.backfilled_from.is_none();
+        info!(%updated_from, fills, "reading orders");
+        Ok(Self {
+            scan,
+            job_type: run.job_type.clone(),
+            updated_from,
+            covers_from: fills.then(|| first_whole_day(window_from, access.timezone)),
+            started_at,
+            seen_through: updated_from,
+            in_sequence: true,
+            progress: serde_json::from_value(run.progress.clone()).unwrap_or_default(),
+        })
+    }
+
+    fn begin(scan: Scan, cursor: &OrderCursor, access: &ShopAccess, now: DateTime<Utc>) -> DateTime<Utc> {
+        let fill = start_of_day(
+            local_date(now, access.timezone) - Days::new(FILL_DAYS),
+            access.timezone,
+        );
+        match (scan, cursor.last_synced_order_updated_at, cursor.backfilled_from) {
+            (Scan::SinceWatermark, Some(watermark), Some(_)) => watermark,
+            // A watermark without a known day: the first fill has not come through yet.
+            (Scan::SinceWatermark, Some(watermark), None) => watermark.min(fill),
+            _ => fill,
+        }
+    }
+
+    fn first_query(&self) -> OrderQuery {
+        OrderQuery {
+            updated_from: self.updated_from,
+            after: None,
+            page_size: PAGE,
+        }
+    }
+
+    fn next_query(&self, after: String, page_size: u32) -> OrderQuery {
+        OrderQuery {
+            updated_from: self.updated_from,
+            after: Some(after),
+            page_size,
+        }
+    }
+
+    /// One page, one transaction.
+    async fn write(&mut self, app: &App, run: &Run, page: &OrderPage) -> Result<(), Stopped> {
+        let read = Read::of(page);
+        let further = self.follow(&read.facts());
+        self.progress.pages += 1;
+        self.progress.records += read.rows.len() as u64;
+        self.progress.unreadable += read.rejects.len() as u64;
+        self.progress.message = Some(format!("Orders changed until {} are in.", self.seen_through.format("%F %T UTC")));
+
+        let db = app.database.write(&run.tenant).await?;
+        db.fence_run(run, &self.progress, further).await?;
+        db.serialise_account().await?;
+        db.keep_raw_orders(run.integration_id, &read.rows, page.asked_at).await?;
+        let kept = db.keep_order_facts(run.integration_id, &read.rows).await?;
+        let facts = Vec::from_iter(read.facts().into_iter().filter(|fact| kept.contains(&fact.id)));
+        let days = db.replace_order_days(run.integration_id, &facts).await?;
+        rebuild(app, &db, run, &days).await?;
+        read.keep_rejects(&db, run).await?;
+        match self.scan {
+            Scan::LastSevenDays => {
+                db.note_resume(run.integration_id, &self.job_type, Some(self.proven()))
+                    .await?;
+            }
+            Scan::SinceWatermark if self.covers_from.is_none() => {
+                db.advance_order_cursor(run.integration_id, self.proven()).await?;
+            }
+            // Without a known day the watermark must not run ahead of what a first fill has still to bring.
+            Scan::SinceWatermark => {
+                db.note_resume(run.integration_id, &self.job_type, Some(self.proven()))
+                    .await?;
+            }
+        }
+        db.commit().await?;
+        info!(pages = self.progress.pages, records = self.progress.records, "page written");
+        Ok(())
+    }
+
+    /// The scan is through: every change until `asked_at` is known.
+    async fn finish(&mut self, app: &App, run: &Run, asked_at: DateTime<Utc>) -> Result<(), Stopped> {
+        let watermark = self.seen_through.min(self.started_at - VISIBILITY_LAG).max(self.updated_from);
+        let db = app.database.write(&run.tenant).await?;
+        db.fence_run(run, &self.progress, true).await?;
+        db.serialise_account().await?;
+        if let Some(day) = self.covers_from {
+            let days = db.cover_from(run.integration_id, day).await?;
+            rebuild(app, &db, run, &days).await?;
+        }
+        match self.scan {
+            Scan::LastSevenDays => db.start_order_cursor(run.integration_id, watermark).await?,
+            Scan::SinceWatermark => db.advance_order_cursor(run.integration_id, watermark).await?,
+        }
+        db.note_orders_synced_through(run.integration_id, asked_at).await?;
+        db.note_resume(run.integration_id, &self.job_type, None).await?;
+        db.commit().await?;
+        Ok(())
+    }
+
+    /// Follows the sequence of changes; answers whether it got further than before.
+    fn follow(&mut self, facts: &[&OrderFact]) -> bool {
+        let before = self.seen_through;
+        for fact in facts {
+            self.in_sequence &= fact.updated_at >= self.seen_through;
+            self.seen_through = self.seen_through.max(fact.updated_at);
+        }
+        self.in_sequence && self.seen_through > before
+    }
+
+    /// The moment before which every change has certainly been read.
+    fn proven(&self) -> DateTime<Utc> {
+        if self.in_sequence {
+            self.seen_through.min(self.started_at - VISIBILITY_LAG).max(self.updated_from)
+        } else {
+            self.updated_from
+        }
+    }
+
+    fn note(&self) -> Option<String> {
+        (self.progress.unreadable > 0).then(|| {
+            format!(
+                "{} of the orders could not be read and are kept aside with the reason; all others are in.",
+                self.progress.unreadable
+            )
+        })
+    }
+}
+
+/// The first local day that lies wholly after `from`.
+fn first_whole_day(from: DateTime<Utc>, timezone: Tz) -> NaiveDate {
+    let day = local_date(from, timezone);
+    if start_of_day(day, timezone) == from {
+        day
+    } else {
+        day + Days::new(1)
+    }
+}
+
+/// From facts to numbers: the cells of these days, the summary, the presets.
+async fn rebuild(app: &App, db: &TenantDb, run: &Run, days: &[NaiveDate]) -> Result<(), Stopped> {
+    if days.is_empty() {
+        return Ok(());
+    }
+    db.rebuild_shopify_days(run.integration_id, days).await?;
+    db.rebuild_summary(days).await?;
+    let account = db.account().await?;
+    db.rebuild_latest_kpis(app.clock.today(account.timezone)).await?;
+    Ok(())
+}
+
+/// A page sorted into what could be read and what could not.
+struct Read<'a> {
+    rows: Vec<OrderRecord<'a>>,
+    rejects: Vec<(String, &'a str, &'a serde_json::value::RawValue)>,
+}
+
+impl<'a> Read<'a> {
+    fn of(page: &'a OrderPage) -> Self {
+        let mut read = Self {
+            rows: Vec::with_capacity(page.orders.len()),
+            rejects: Vec::new(),
+        };
+        for order in &page.orders {
+            match order {
+                PulledOrder::Read { payload, fact } => read.rows.push(OrderRecord { payload, fact }),
+                PulledOrder::Unreadable {
+                    external_id,
+                    payload,
+                    reason,
+                } => {
+                    let id = external_id.clone().unwrap_or_else(|| digest(payload.get()));
+                    warn!(order = id, reason, "order could not be read; kept aside");
+                    read.rejects.push((id, reason, payload));
+                }
+            }
+        }
+        // The same order twice in a page: the later version is the one to keep.
+        read.rows
+            .sort_by_key(|row| (row.fact.id, std::cmp::Reverse(row.fact.updated_at)));
+        read.rows.dedup_by_key(|row| row.fact.id);
+        read.rows.sort_by_key(|row| row.fact.updated_at);
+        read
+    }
+
+    fn facts(&self) -> Vec<&'a OrderFact> {
+        self.rows.iter().map(|row| row.fact).collect()
+    }
+
+    async fn keep_rejects(&self, db: &TenantDb, run: &Run) -> Result<(), Stopped> {
+        if !self.rejects.is_empty() {
+            let rejects = Vec::from_iter(self.rejects.iter().map(|(id, reason, payload)| RejectedRecord {
+                kind: "order",
+                external_id: id,
+                reason,
+                payload,
+            }));
+            db.keep_rejects(run.integration_id, run.id, &rejects).await?;
+        }
+        let readable = Vec::from_iter(self.rows.iter().map(|row| row.fact.id.to_string()));
+        db.settle_rejects(run.integration_id, "order", &readable).await?;
+        Ok(())
+    }
+}
+
+/// A name for a record that has none: the same record gets the same one.
+fn digest(text: &str) -> String {
+    let hash = Sha256::digest(text.as_bytes());
+    format!("sha256:{}", hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect::<String>())
+}

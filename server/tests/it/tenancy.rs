@@ -1,0 +1,205 @@
+//! No account ever sees another's row: by the catalogue, table by table, and with connections that were cut off.
+
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use server::domain::ids::RunTrigger;
+use server::store::{Database, NewRun, StoreError};
+use sqlx::{Connection, PgConnection, Row};
+
+use crate::support::fixture::Fixture;
+
+/// Tables that hold no account's rows.
+const WITHOUT_ACCOUNT: [&str; 1] = ["seaql_migrations"];
+
+async fn tenant_tables(fixture: &Fixture) -> Vec<String> {
+    let tables: Vec<String> = sqlx::query_scalar(
+        "select relname::text from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')
+          order by 1",
+    )
+    .fetch_all(&fixture.owner)
+    .await
+    .unwrap();
+    tables.into_iter().filter(|table| !WITHOUT_ACCOUNT.contains(&table.as_str())).collect()
+}
+
+#[tokio::test]
+async fn every_table_is_bound_by_policies_for_every_command() {
+    let fixture = Fixture::new().await;
+    assert!(tenant_tables(&fixture).await.len() >= 25);
+    let unbound: Vec<String> = sqlx::query_scalar(
+        "select relname::text from pg_class c
+          where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and relname <> 'seaql_migrations'
+            and not (relrowsecurity and relforcerowsecurity
+                     and (select count(distinct cmd) from pg_policies p
+                           where p.schemaname = 'public' and p.tablename = c.relname
+                             and policyname like 'tenant\\_%' and permissive = 'PERMISSIVE') = 4)",
+    )
+    .fetch_all(&fixture.owner)
+    .await
+    .unwrap();
+    assert!(unbound.is_empty(), "without forced row-level security or a policy: {unbound:?}");
+
+    let open: Vec<String> = sqlx::query_scalar(
+        "select conname::text from pg_constraint
+          where contype = 'f' and confrelid <> 'public.accounts'::regclass
+            and pg_get_constraintdef(oid) !~ 'FOREIGN KEY \\(account_id, .*REFERENCES (public\\.)?\\w+\\(account_id, '",
+    )
+    .fetch_all(&fixture.owner)
+    .await
+    .unwrap();
+    assert!(open.is_empty(), "foreign keys that could point into another account: {open:?}");
+}
+
+#[tokio::test]
+async fn the_list_of_functions_that_cross_accounts_is_closed() {
+    let fixture = Fixture::new().await;
+    let functions: Vec<String> = sqlx::query_scalar(
+        "select p.proname || ': ' || array_to_string(array(
+                    select grantee::regrole::text from aclexplode(p.proacl) where grantee <> p.proowner order by 1), ', ')
+           from pg_proc p where p.prosecdef and p.pronamespace <> 'pg_catalog'::regnamespace
+          order by 1",
+    )
+    .fetch_all(&fixture.owner)
+    .await
+    .unwrap();
+    assert_eq!(
+        functions,
+        [
+            "claim_named_run: worker",
+            "claim_run: worker",
+            "delete_expired_oauth_states: worker",
+            "find_account: api, worker",
+            "find_api_token: api",
+            "find_login: api",
+            "find_member: api",
+            "find_shop: api, worker",
+            "is_run_over: worker",
+            "list_integrations: worker",
+            "reap_runs: worker",
+            "take_oauth_state: api",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn without_an_account_there_are_no_rows() {
+    let fixture = Fixture::new().await;
+    let tenant = fixture.account("Acme", "UTC").await;
+    fixture.store(&tenant).await;
+    let mut api = PgConnection::connect(&fixture.database.url("api")).await.unwrap();
+    for table in tenant_tables(&fixture).await {
+        let sql = format!("select count(*) from {table}");
+        let rows: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&mut api).await.unwrap();
+        assert_eq!(rows, 0, "{table}");
+    }
+    let mut worker = PgConnection::connect(&fixture.database.url("worker")).await.unwrap();
+    for table in tenant_tables(&fixture).await {
+        let sql = format!("select count(*) from {table}");
+        let refused = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_one(&mut worker).await;
+        assert!(refused.is_err(), "the worker reads {table} without stepping down to an account");
+    }
+}
+
+#[tokio::test]
+async fn another_accounts_rows_can_neither_be_read_nor_written() {
+    let fixture = Fixture::new().await;
+    let mine = fixture.account("Mine", "UTC").await;
+    let theirs = fixture.account("Theirs", "UTC").await;
+    let their_store = fixture.store(&theirs).await;
+    let mut api = PgConnection::connect(&fixture.database.url("api")).await.unwrap();
+    let mut transaction = api.begin().await.unwrap();
+    sqlx::query("select set_config('app.account_id', $1::text, true)")
+        .bind(mine.account_id())
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    for (statement, expected) in [
+        ("update accounts set name = 'taken' where id = $1 returning id", 0),
+        ("delete from accounts where id = $1 returning id", 0),
+        ("update integrations set status = 'paused' where account_id = $1 returning id", 0),
+        ("delete from shops where account_id = $1 returning id", 0),
+        ("select id from integrations where account_id = $1", 0),
+    ] {
+        let rows = sqlx::query(statement).bind(theirs.account_id()).fetch_all(&mut *transaction).await.unwrap();
+        assert_eq!(rows.len(), expected, "{statement}");
+    }
+    transaction.rollback().await.unwrap();
+
+    // A row of mine may not point at a store of theirs either.
+    let db = fixture.web.write(&mine).await.unwrap();
+    let run = NewRun { integration_id: their_store, job_type: "shopify_fresh", trigger: RunTrigger::Manual };
+    assert!(matches!(db.enqueue_run(&run).await, Err(StoreError::Conflict { .. })));
+}
+
+#[tokio::test]
+async fn a_role_that_policies_do_not_bind_is_refused() {
+    let fixture = Fixture::new().await;
+    let refused = Database::connect_web(&server::config::DatabaseConfig::at(fixture.database.url("owner"))).await;
+    let message = refused.unwrap_err().to_string();
+    assert!(message.contains("`owner`") && message.contains("`api`"), "{message}");
+}
+
+/// Clients that hang up at random moments, on a pool of two: no connection keeps a context or an open transaction, and
+/// nothing that was committed is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_cancelled_requests_leave_every_connection_clean() {
+    let fixture = Fixture::with_pool(2).await;
+    let mine = fixture.account("Mine", "UTC").await;
+    let theirs = fixture.account("Theirs", "UTC").await;
+    let stores = [fixture.store(&mine).await, fixture.store(&theirs).await];
+    let mut random = StdRng::seed_from_u64(42);
+    let mut kept = 0i64;
+    for round in 0..10_000u32 {
+        let (tenant, store) = if round % 2 == 0 { (mine, stores[0]) } else { (theirs, stores[1]) };
+        let web = fixture.web.clone();
+        let request = async move {
+            let db = web.write(&tenant).await?;
+            let row = sea_orm::ConnectionTrait::query_one_raw(
+                &db,
+                sea_orm::Statement::from_string(
+                    sea_orm::DbBackend::Postgres,
+                    "select current_setting('app.account_id') as account, (select count(*) from accounts) as seen",
+                ),
+            )
+            .await?
+            .unwrap();
+            let account: String = row.try_get("", "account").unwrap();
+            let seen: i64 = row.try_get("", "seen").unwrap();
+            assert_eq!((account, seen), (tenant.account_id().to_string(), 1));
+            db.advance_order_cursor(store, chrono::DateTime::from_timestamp(i64::from(round), 0).unwrap()).await?;
+            db.commit().await?;
+            Ok::<_, StoreError>(())
+        };
+        let patience = Duration::from_micros(random.random_range(0..1_500));
+        match tokio::time::timeout(patience, request).await {
+            Ok(done) => {
+                done.unwrap();
+                kept = kept.max(i64::from(round));
+            }
+            Err(_cut_off) => {}
+        }
+    }
+    assert!(kept > 100, "hardly any request came through: the test shows nothing");
+    for _ in 0..50 {
+        let db = fixture.web.read(&mine).await.unwrap();
+        assert_eq!(db.account_id(), mine.account_id());
+        drop(db);
+        fixture.web.ping().await.unwrap();
+    }
+    let latest: i64 = sqlx::query("select max(extract(epoch from last_synced_order_updated_at))::bigint from sync_cursors")
+        .fetch_one(&fixture.owner)
+        .await
+        .unwrap()
+        .get(0);
+    assert!(latest >= kept, "a commit that was acknowledged is gone: {latest} < {kept}");
+    let left_open: i64 = sqlx::query_scalar(
+        "select count(*) from pg_stat_activity
+          where datname = current_database() and usename = 'api' and state like 'idle in transaction%'",
+    )
+    .fetch_one(&fixture.owner)
+    .await
+    .unwrap();
+    assert_eq!(left_open, 0);
+}
