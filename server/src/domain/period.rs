@@ -109,10 +109,7 @@ impl DateRange {
                 let this_month = first_of_month(today);
                 (this_month - Months::new(1), this_month - Days::new(1))
             }
-            Preset::YearToDate => (
-                first_of_month(today) - Months::new(today.month0()),
-                today,
-            ),
+            Preset::YearToDate => (first_of_month(today) - Months::new(today.month0()), today),
         };
         Self { from, to }
     }
@@ -223,7 +220,11 @@ mod tests {
             (Preset::YearToDate, "2026-11-22", "2026-01-01", "2026-11-22"),
             (Preset::YearToDate, "2026-01-01", "2026-01-01", "2026-01-01"),
         ] {
-            assert_eq!(DateRange::of(preset, date(today)), range(from, to), "{preset:?} on {today}");
+            assert_eq!(
+                DateRange::of(preset, date(today)),
+                range(from, to),
+                "{preset:?} on {today}"
+            );
         }
     }
 
@@ -231,15 +232,55 @@ mod tests {
     fn a_comparison_looks_back() {
         let compared = |from, to, comparison| range(from, to).compared(comparison);
         for (from, to, comparison, expected) in [
-            ("2026-11-16", "2026-11-22", Comparison::PreviousPeriod, ("2026-11-09", "2026-11-15")),
-            ("2026-03-01", "2026-03-31", Comparison::PreviousPeriod, ("2026-01-29", "2026-02-28")),
-            ("2026-11-22", "2026-11-22", Comparison::PreviousPeriod, ("2026-11-21", "2026-11-21")),
-            ("2026-11-01", "2026-11-30", Comparison::PreviousYear, ("2025-11-01", "2025-11-30")),
+            (
+                "2026-11-16",
+                "2026-11-22",
+                Comparison::PreviousPeriod,
+                ("2026-11-09", "2026-11-15"),
+            ),
+            (
+                "2026-03-01",
+                "2026-03-31",
+                Comparison::PreviousPeriod,
+                ("2026-01-29", "2026-02-28"),
+            ),
+            (
+                "2026-11-22",
+                "2026-11-22",
+                Comparison::PreviousPeriod,
+                ("2026-11-21", "2026-11-21"),
+            ),
+            (
+                "2026-11-01",
+                "2026-11-30",
+                Comparison::PreviousYear,
+                ("2025-11-01", "2025-11-30"),
+            ),
             // The 29th of February has the 28th before it.
-            ("2028-02-29", "2028-02-29", Comparison::PreviousYear, ("2027-02-28", "2027-02-28")),
-            ("2028-02-01", "2028-02-29", Comparison::PreviousYear, ("2027-02-01", "2027-02-28")),
-            ("2029-02-01", "2029-03-01", Comparison::PreviousYear, ("2028-02-01", "2028-03-01")),
-            ("2026-11-27", "2026-11-27", Comparison::PreviousYearWeekday, ("2025-11-28", "2025-11-28")),
+            (
+                "2028-02-29",
+                "2028-02-29",
+                Comparison::PreviousYear,
+                ("2027-02-28", "2027-02-28"),
+            ),
+            (
+                "2028-02-01",
+                "2028-02-29",
+                Comparison::PreviousYear,
+                ("2027-02-01", "2027-02-28"),
+            ),
+            (
+                "2029-02-01",
+                "2029-03-01",
+                Comparison::PreviousYear,
+                ("2028-02-01", "2028-03-01"),
+            ),
+            (
+                "2026-11-27",
+                "2026-11-27",
+                Comparison::PreviousYearWeekday,
+                ("2025-11-28", "2025-11-28"),
+            ),
             (
                 "2026-11-01",
                 "2026-11-30",
@@ -258,21 +299,44 @@ mod tests {
     #[test]
     fn buckets_begin_on_mondays_and_firsts_and_end_where_the_range_does() {
         for (from, to, granularity, expected) in [
-            ("2026-11-22", "2026-11-22", Granularity::Day, vec![("2026-11-22", "2026-11-22")]),
-            ("2026-11-22", "2026-11-22", Granularity::Week, vec![("2026-11-22", "2026-11-22")]),
+            (
+                "2026-11-22",
+                "2026-11-22",
+                Granularity::Day,
+                vec![("2026-11-22", "2026-11-22")],
+            ),
+            (
+                "2026-11-22",
+                "2026-11-22",
+                Granularity::Week,
+                vec![("2026-11-22", "2026-11-22")],
+            ),
             (
                 "2026-11-19",
                 "2026-12-01",
                 Granularity::Week,
-                vec![("2026-11-19", "2026-11-22"), ("2026-11-23", "2026-11-29"), ("2026-11-30", "2026-12-01")],
+                vec![
+                    ("2026-11-19", "2026-11-22"),
+                    ("2026-11-23", "2026-11-29"),
+                    ("2026-11-30", "2026-12-01"),
+                ],
             ),
             // One ISO week across the turn of the year.
-            ("2026-12-28", "2027-01-03", Granularity::Week, vec![("2026-12-28", "2027-01-03")]),
+            (
+                "2026-12-28",
+                "2027-01-03",
+                Granularity::Week,
+                vec![("2026-12-28", "2027-01-03")],
+            ),
             (
                 "2026-12-28",
                 "2027-02-01",
                 Granularity::Month,
-                vec![("2026-12-28", "2026-12-31"), ("2027-01-01", "2027-01-31"), ("2027-02-01", "2027-02-01")],
+                vec![
+                    ("2026-12-28", "2026-12-31"),
+                    ("2027-01-01", "2027-01-31"),
+                    ("2027-02-01", "2027-02-01"),
+                ],
             ),
             // The same month of two years is two months.
             (
@@ -283,7 +347,11 @@ mod tests {
             ),
         ] {
             let expected: Vec<DateRange> = expected.into_iter().map(|(from, to)| range(from, to)).collect();
-            assert_eq!(range(from, to).buckets(granularity), expected, "{from}..{to} {granularity:?}");
+            assert_eq!(
+                range(from, to).buckets(granularity),
+                expected,
+                "{from}..{to} {granularity:?}"
+            );
         }
         assert_eq!(range("2024-11-01", "2025-11-30").buckets(Granularity::Month).len(), 13);
     }
@@ -291,11 +359,20 @@ mod tests {
     #[test]
     fn dates_that_make_no_range_are_refused() {
         let new = |from, to| DateRange::new(date(from), date(to));
-        assert!(matches!(new("2026-11-22", "2026-11-21"), Err(BadRange::Backwards { .. })));
+        assert!(matches!(
+            new("2026-11-22", "2026-11-21"),
+            Err(BadRange::Backwards { .. })
+        ));
         assert_eq!(new("2024-01-01", "2026-01-01"), Err(BadRange::TooLong(732)));
         assert_eq!(new("2024-01-01", "2025-12-31").map(|range| range.len()), Ok(731));
-        assert_eq!(new("1999-12-31", "2000-01-01"), Err(BadRange::OutOfCalendar(date("1999-12-31"))));
-        assert_eq!(new("2100-12-31", "2101-01-01"), Err(BadRange::OutOfCalendar(date("2101-01-01"))));
+        assert_eq!(
+            new("1999-12-31", "2000-01-01"),
+            Err(BadRange::OutOfCalendar(date("1999-12-31")))
+        );
+        assert_eq!(
+            new("2100-12-31", "2101-01-01"),
+            Err(BadRange::OutOfCalendar(date("2101-01-01")))
+        );
     }
 
     prop_compose! {
@@ -307,7 +384,11 @@ mod tests {
     }
 
     fn any_granularity() -> impl Strategy<Value = Granularity> {
-        prop_oneof![Just(Granularity::Day), Just(Granularity::Week), Just(Granularity::Month)]
+        prop_oneof![
+            Just(Granularity::Day),
+            Just(Granularity::Week),
+            Just(Granularity::Month)
+        ]
     }
 
     proptest! {

@@ -21,7 +21,8 @@ impl HomeQuery {
     async fn home_dashboard(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Which days; presets are relative to today in the account's time zone.")] range: DateRangeInput,
+        #[graphql(desc = "Which days; presets are relative to today in the account's time zone.")]
+        range: DateRangeInput,
         #[graphql(
             desc = "How many days share a point of the series.",
             default_with = "Some(BucketSize::Day)"
@@ -53,11 +54,7 @@ impl HomeDashboard {
 
     /// One point for each day, week or month of the range, none left out.
     async fn series(&self) -> Vec<HomePoint<'_>> {
-        self.0
-            .points
-            .iter()
-            .map(|point| HomePoint(&self.0, point))
-            .collect()
+        self.0.points.iter().map(|point| HomePoint(&self.0, point)).collect()
     }
 
     /// How fresh the numbers are, source by source; a source that is not connected is not listed.

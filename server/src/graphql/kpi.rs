@@ -298,7 +298,8 @@ metric_fields! {
         new_customer_orders: i64 = NewCustomerOrders,
         /// Orders of returning customers: count of orders whose customer had ordered before.
         returning_customer_orders: i64 = ReturningCustomerOrders,
-        /// Guest orders: count of orders without a customer, or whose customer's history is not known.
+        /// Guest orders: count of orders without a customer. An order whose customer's history Shopify has not told is in
+        /// none of the three.
         guest_orders: i64 = GuestOrders,
     }
 }

@@ -9,10 +9,7 @@ use crate::domain::money::CurrencyCode;
 pub(super) struct Date(pub(super) NaiveDate);
 
 /// A calendar day such as `2026-11-22`, without a time zone: the field says in whose days it is.
-#[Scalar(
-    name = "Date",
-    specified_by_url = "https://scalars.graphql.org/andimarek/local-date"
-)]
+#[Scalar(name = "Date", specified_by_url = "https://scalars.graphql.org/andimarek/local-date")]
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else {
@@ -76,7 +73,10 @@ impl ScalarType for Decimal {
 }
 
 /// The code of a currency: three capital letters of ISO 4217, such as `USD`.
-#[Scalar(name = "CurrencyCode", specified_by_url = "https://www.iso.org/iso-4217-currency-codes.html")]
+#[Scalar(
+    name = "CurrencyCode",
+    specified_by_url = "https://www.iso.org/iso-4217-currency-codes.html"
+)]
 impl ScalarType for CurrencyCode {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else {
@@ -105,7 +105,12 @@ mod tests {
 
     #[test]
     fn a_decimal_has_one_spelling() {
-        for (number, text) in [("1234.5000", "1234.5"), ("-0.10", "-0.1"), ("0.0000", "0"), ("1000", "1000")] {
+        for (number, text) in [
+            ("1234.5000", "1234.5"),
+            ("-0.10", "-0.1"),
+            ("0.0000", "0"),
+            ("1000", "1000"),
+        ] {
             let number: rust_decimal::Decimal = number.parse().expect("a decimal literal");
             assert_eq!(Decimal(number).to_value(), Value::from(text));
         }

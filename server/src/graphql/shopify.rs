@@ -23,7 +23,8 @@ impl ShopifyQuery {
     async fn shopify_dashboard(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Which days; presets are relative to today in the account's time zone.")] range: DateRangeInput,
+        #[graphql(desc = "Which days; presets are relative to today in the account's time zone.")]
+        range: DateRangeInput,
         #[graphql(desc = "One store; all of them without.")] integration_id: Option<ID>,
         #[graphql(
             desc = "On which day reversals are booked.",
@@ -65,11 +66,7 @@ impl ShopifyDashboard {
 
     /// One point for each day, week or month of the range, none left out.
     async fn series(&self) -> Vec<ShopifyPoint<'_>> {
-        self.0
-            .points
-            .iter()
-            .map(|point| ShopifyPoint(&self.0, point))
-            .collect()
+        self.0.points.iter().map(|point| ShopifyPoint(&self.0, point)).collect()
     }
 
     /// How fresh the numbers are; empty where no store is connected.

@@ -42,7 +42,10 @@ async fn types() -> Vec<Value> {
         } } }",
     )
     .await;
-    answer["data"]["__schema"]["types"].as_array().cloned().expect("the schema's types")
+    answer["data"]["__schema"]["types"]
+        .as_array()
+        .cloned()
+        .expect("the schema's types")
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
@@ -81,11 +84,7 @@ async fn everything_is_described() {
                 }
                 for argument in list(member, "args") {
                     if text(argument, "description").is_empty() {
-                        missing.push(format!(
-                            "{name}.{}({})",
-                            text(member, "name"),
-                            text(argument, "name")
-                        ));
+                        missing.push(format!("{name}.{}({})", text(member, "name"), text(argument, "name")));
                     }
                 }
             }
@@ -130,9 +129,15 @@ async fn every_metric_is_described_as_the_catalogue_defines_it() {
 async fn counts_are_whole_numbers_in_a_series_and_everything_else_is_decimal() {
     let types = types().await;
     for point in ["HomePoint", "ShopifyPoint"] {
-        let ty = types.iter().find(|ty| text(ty, "name") == point).expect("a point's type");
+        let ty = types
+            .iter()
+            .find(|ty| text(ty, "name") == point)
+            .expect("a point's type");
         for definition in &CATALOGUE {
-            let Some(field) = list(ty, "fields").iter().find(|field| text(field, "name") == definition.key) else {
+            let Some(field) = list(ty, "fields")
+                .iter()
+                .find(|field| text(field, "name") == definition.key)
+            else {
                 continue;
             };
             let expected = match definition.unit {
@@ -161,7 +166,11 @@ fn documents() -> Vec<(PathBuf, String)> {
 #[tokio::test]
 async fn every_document_is_valid_and_within_the_limits() {
     for (path, document) in documents() {
-        assert!(document.starts_with("# "), "{} says nothing about itself", path.display());
+        assert!(
+            document.starts_with("# "),
+            "{} says nothing about itself",
+            path.display()
+        );
         let variables = Variables::from_json(json!({"integrationId": "x", "preset": "LAST_30_DAYS"}));
         let response = schema().execute(Request::new(&document).variables(variables)).await;
         // Valid, and nobody is signed in: the first resolver refuses.
@@ -181,13 +190,22 @@ async fn nothing_is_answered_to_nobody() {
     let types = types().await;
     let fields = |name: &str| {
         let ty = types.iter().find(|ty| text(ty, "name") == name).expect("a root type");
-        list(ty, "fields").iter().map(|field| text(field, "name").to_owned()).collect::<Vec<_>>()
+        list(ty, "fields")
+            .iter()
+            .map(|field| text(field, "name").to_owned())
+            .collect::<Vec<_>>()
     };
     // A document for each root field; a new one fails here until it is added.
     let documents = [
         ("viewer", "{ viewer { role } }"),
-        ("homeDashboard", "{ homeDashboard(range: {preset: TODAY}) { timezone } }"),
-        ("shopifyDashboard", "{ shopifyDashboard(range: {preset: TODAY}) { timezone } }"),
+        (
+            "homeDashboard",
+            "{ homeDashboard(range: {preset: TODAY}) { timezone } }",
+        ),
+        (
+            "shopifyDashboard",
+            "{ shopifyDashboard(range: {preset: TODAY}) { timezone } }",
+        ),
         ("orders", "{ orders { totalCount } }"),
         ("syncStatus", "{ syncStatus { type } }"),
         ("syncRuns", "{ syncRuns { totalCount } }"),
@@ -195,9 +213,18 @@ async fn nothing_is_answered_to_nobody() {
         ("kpiDefinitions", "{ kpiDefinitions { key } }"),
         ("node", "{ node(id: \"x\") { id } }"),
         ("nodes", "{ nodes(ids: [\"x\"]) { id } }"),
-        ("manualSync", "mutation { manualSync(input: {integrationId: \"x\"}) { runs { id } } }"),
-        ("cancelSyncRun", "mutation { cancelSyncRun(input: {runId: \"x\"}) { run { id } } }"),
-        ("retrySyncRun", "mutation { retrySyncRun(input: {runId: \"x\"}) { run { id } } }"),
+        (
+            "manualSync",
+            "mutation { manualSync(input: {integrationId: \"x\"}) { runs { id } } }",
+        ),
+        (
+            "cancelSyncRun",
+            "mutation { cancelSyncRun(input: {runId: \"x\"}) { run { id } } }",
+        ),
+        (
+            "retrySyncRun",
+            "mutation { retrySyncRun(input: {runId: \"x\"}) { run { id } } }",
+        ),
     ];
     let mut expected = fields("Query");
     expected.extend(fields("Mutation"));
@@ -229,7 +256,12 @@ async fn a_document_that_asks_for_too_much_is_refused_before_anything_is_read() 
         "query($n: Int = 250) { syncRuns(first: $n) { nodes { id status jobType attempt } } }".to_owned(),
     ] {
         let codes = codes(&document).await;
-        assert_eq!(codes, ["COMPLEXITY_EXCEEDED"], "{}", &document[..document.len().min(80)]);
+        assert_eq!(
+            codes,
+            ["COMPLEXITY_EXCEEDED"],
+            "{}",
+            &document[..document.len().min(80)]
+        );
     }
     // Within the limits, so that somebody must be signed in.
     for document in [
