@@ -4,52 +4,31 @@ use tokio::net::TcpListener;
 
 use super::{CommandError, outbound, signal};
 use crate::access::Gate;
-use crate::app::{App, Parts};
+use crate::app::App;
 use crate::config::Settings;
-use crate::connections::Cipher;
 use crate::domain::clock::Clock;
 use crate::graphql;
 use crate::http::{Web, serve};
-use crate::providers::Registry;
-use crate::providers::http::Http;
-use crate::providers::shopify::Shopify;
 use crate::store::Database;
 
 pub(super) async fn run(mut settings: Settings) -> Result<(), CommandError> {
-    let parts = (
-        settings.web_database(),
-        settings.http(),
-        settings.auth(),
-        settings.encryption(),
-        settings.shopify(),
-    );
+    let parts = (settings.web_database(), settings.http(), settings.auth(), settings.encryption(), settings.shopify());
     let (database, http, auth, encryption, shopify) = settings.finish(parts)?;
     let database = Database::connect_web(&database).await?;
     let pending = database.pending_migrations().await?;
     if !pending.is_empty() {
         let count = pending.len();
-        let message = format!(
-            "The database lacks {count} migrations that this program needs; run `server migrate up`."
-        );
+        let message =
+            format!("The database lacks {count} migrations that this program needs; run `server migrate up`.");
         return Err(CommandError::Failed(message));
     }
     let clock = Clock::system();
-    let calls = Http::new().map_err(|error| CommandError::Failed(error.to_string()))?;
-    let app = App::new(Parts {
-        database: database.clone(),
-        clock: clock.clone(),
-        providers: Registry::new(Shopify::new(shopify, calls, clock.clone())),
-        cipher: Cipher::new(encryption),
-        public_url: http.public_url,
-    });
-    let web = Web {
-        schema: graphql::build(&app),
-        gate: Gate::new(auth, database, clock, outbound()?),
-        app,
-    };
-    let listener = TcpListener::bind(http.listen).await.map_err(|error| {
-        CommandError::Failed(format!("{} can't be listened on: {error}", http.listen))
-    })?;
+    let app = App::production(database.clone(), clock.clone(), &encryption, shopify, http.public_url)
+        .map_err(|error| CommandError::Failed(error.to_string()))?;
+    let web = Web { schema: graphql::build(&app), gate: Gate::new(auth, database, clock, outbound()?), app };
+    let listener = TcpListener::bind(http.listen)
+        .await
+        .map_err(|error| CommandError::Failed(format!("{} can't be listened on: {error}", http.listen)))?;
     let address = listener.local_addr().unwrap_or(http.listen);
     tracing::info!("listening on http://{address}");
     serve(web, listener, signal::told_to_stop())
