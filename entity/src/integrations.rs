@@ -30,6 +30,8 @@ pub struct Model {
     pub scopes: Vec<String>,
     /// When it was last connected.
     pub connected_at: DateTimeUtc,
+    /// Until when one process has the right to renew the tokens.
+    pub refresh_lease_until: Option<DateTimeUtc>,
     /// The account itself.
     #[sea_orm(belongs_to, from = "account_id", to = "id")]
     pub account: BelongsTo<super::accounts::Entity>,

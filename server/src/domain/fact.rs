@@ -34,7 +34,7 @@ pub struct SalesSums {
     pub new_customer_orders: i64,
     /// Orders of customers who had ordered before.
     pub returning_customer_orders: i64,
-    /// Orders without a customer, or whose customer's history is not known yet.
+    /// Orders without a customer. An order whose customer's history Shopify has not told yet is in none of the three.
     pub guest_orders: i64,
 }
 

@@ -26,7 +26,14 @@ const SHORT: &str = "/tmp";
 const LONGEST_SOCKET_DIR: usize = 88;
 
 /// Variables that PostgreSQL's programs would obey over what we ask for.
-const OVERRULING: [&str; 6] = ["PGDATA", "PGPORT", "PGOPTIONS", "PGDATESTYLE", "PGTZ", "PGCLIENTENCODING"];
+const OVERRULING: [&str; 6] = [
+    "PGDATA",
+    "PGPORT",
+    "PGOPTIONS",
+    "PGDATESTYLE",
+    "PGTZ",
+    "PGCLIENTENCODING",
+];
 
 /// Accounts that root may hand a cluster to, the best first.
 const ACCOUNTS: [&str; 2] = ["postgres", "nobody"];
@@ -44,7 +51,11 @@ impl Home {
     pub(super) fn prepare(asked_for: &Path, ephemeral: bool) -> Result<Self, EmbeddedError> {
         let (dir, account) = claim(asked_for)?;
         if account.can_enter(&dir) {
-            return Ok(Self { dir, account, moved: false });
+            return Ok(Self {
+                dir,
+                account,
+                moved: false,
+            });
         }
         // Nothing was ever kept there: the account could not have entered it. It may hold nothing, then, or be left.
         let _ = fs::remove_dir(&dir);
@@ -55,7 +66,11 @@ impl Home {
             Path::new(ELSEWHERE).join(name)
         };
         let (dir, account) = claim(&elsewhere)?;
-        Ok(Self { dir, account, moved: true })
+        Ok(Self {
+            dir,
+            account,
+            moved: true,
+        })
     }
 
     pub(super) fn dir(&self) -> &Path {
@@ -81,7 +96,10 @@ impl Home {
         };
         super::remove_dir(&dir)?;
         // Not `create_dir_all`: in a folder that everybody can write to, one that is there already may be a trap.
-        DirBuilder::new().mode(0o700).create(&dir).map_err(|source| EmbeddedError::io("create", &dir, source))?;
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&dir)
+            .map_err(|source| EmbeddedError::io("create", &dir, source))?;
         self.account.give(&dir)?;
         Ok(dir)
     }
@@ -97,11 +115,18 @@ fn claim(dir: &Path) -> Result<(PathBuf, Account), EmbeddedError> {
     let me = rustix::process::geteuid();
     let account = if me.is_root() {
         // An ordinary user's cluster stays that user's when root comes along.
-        if owner.uid() == 0 { Account::unprivileged()? } else { Account::of(owner.uid(), owner.gid()) }
+        if owner.uid() == 0 {
+            Account::unprivileged()?
+        } else {
+            Account::of(owner.uid(), owner.gid())
+        }
     } else if owner.uid() == me.as_raw() {
         Account::Own
     } else {
-        return Err(EmbeddedError::Foreign { dir, owner: owner.uid() });
+        return Err(EmbeddedError::Foreign {
+            dir,
+            owner: owner.uid(),
+        });
     };
     fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).map_err(failed("close"))?;
     account.give(&dir)?;
@@ -124,13 +149,24 @@ impl Account {
         ACCOUNTS
             .iter()
             .find_map(|wanted| accounts.iter().find(|(name, uid, _)| name == wanted && *uid != 0))
-            .map(|(name, uid, gid)| Self::Other { name: name.clone(), uid: *uid, gid: *gid })
+            .map(|(name, uid, gid)| Self::Other {
+                name: name.clone(),
+                uid: *uid,
+                gid: *gid,
+            })
             .ok_or(EmbeddedError::NoAccount)
     }
 
     fn of(uid: u32, gid: u32) -> Self {
-        let name = accounts().into_iter().find(|account| account.1 == uid).map(|account| account.0);
-        Self::Other { name: name.unwrap_or_else(|| format!("user {uid}")), uid, gid }
+        let name = accounts()
+            .into_iter()
+            .find(|account| account.1 == uid)
+            .map(|account| account.0);
+        Self::Other {
+            name: name.unwrap_or_else(|| format!("user {uid}")),
+            uid,
+            gid,
+        }
     }
 
     /// A command that runs as this account, in a folder it can be in, untouched by the caller's settings.
@@ -159,7 +195,9 @@ impl Account {
     }
 
     fn give(&self, dir: &Path) -> Result<(), EmbeddedError> {
-        let Self::Other { uid, gid, .. } = self else { return Ok(()) };
+        let Self::Other { uid, gid, .. } = self else {
+            return Ok(());
+        };
         chown(dir, Some(*uid), Some(*gid)).map_err(|source| EmbeddedError::io("hand over", dir, source))
     }
 }

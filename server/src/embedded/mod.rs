@@ -153,7 +153,11 @@ impl Cluster {
         let home = Home::prepare(&options.data_dir, options.ephemeral)?;
         if let Some(to) = home.moved_to() {
             let (account, from) = (home.account().to_string(), options.data_dir.clone());
-            options.report(&Step::Moved { account, from, to: to.to_owned() });
+            options.report(&Step::Moved {
+                account,
+                from,
+                to: to.to_owned(),
+            });
         }
         let lock = take_lock(home.dir())?;
 
@@ -179,7 +183,12 @@ impl Cluster {
         options.report(&Step::Starting);
         let socket_dir = home.fresh_socket_dir()?;
         let postmaster = Postmaster::start(&home, &programs, &data, &socket_dir, options)?;
-        Ok(Self { postmaster, lock, dir: home.dir().to_owned(), socket_dir })
+        Ok(Self {
+            postmaster,
+            lock,
+            dir: home.dir().to_owned(),
+            socket_dir,
+        })
     }
 
     /// Throws the cluster of `options.data_dir` away, with everything in it; the next start makes a new one.
@@ -191,8 +200,8 @@ impl Cluster {
         let _lock = take_lock(home.dir())?;
         let data = home.dir().join("data");
         postmaster::stop_leftover(&data, |pid| options.report(&Step::StoppingLeftover { pid }))?;
-        remove_dir(&data)?;
-        remove_dir(&unfinished(&data))
+        remove_unfinished(home.dir());
+        remove_dir(&data)
     }
 
     /// The folder in use: the one that was asked for, unless root had to move it.
@@ -221,7 +230,10 @@ impl Cluster {
         // small database is made once there.
         let template = quote(template.unwrap_or("template1"));
         let name = quote(name);
-        match self.execute(format!("create database {name} template {template} strategy file_copy")).await {
+        match self
+            .execute(format!("create database {name} template {template} strategy file_copy"))
+            .await
+        {
             Ok(()) => Ok(true),
             Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(DUPLICATE_DATABASE) => Ok(false),
             Err(error) => Err(EmbeddedError::Sql(error)),
@@ -234,7 +246,9 @@ impl Cluster {
     /// [`EmbeddedError::Sql`] with PostgreSQL's own words.
     pub async fn drop_database(&self, name: &str) -> Result<(), EmbeddedError> {
         let name = quote(name);
-        self.execute(format!("drop database if exists {name} with (force)")).await.map_err(EmbeddedError::Sql)
+        self.execute(format!("drop database if exists {name} with (force)"))
+            .await
+            .map_err(EmbeddedError::Sql)
     }
 
     /// Stops the server: connections are ended, what was committed is on disk.
@@ -276,13 +290,22 @@ const DUPLICATE_DATABASE: &str = "42P04";
 fn take_lock(dir: &Path) -> Result<File, EmbeddedError> {
     let path = dir.join("lock");
     let failed = |source| EmbeddedError::io("lock", &path, source);
-    let mut lock = File::options().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
+    let mut lock = File::options()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(&path)
+        .map_err(failed)?;
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
             lock.read_to_string(&mut holder).map_err(failed)?;
-            return Err(EmbeddedError::InUse { dir: dir.to_owned(), holder: holder.trim().to_owned() });
+            return Err(EmbeddedError::InUse {
+                dir: dir.to_owned(),
+                holder: holder.trim().to_owned(),
+            });
         }
         Err(TryLockError::Error(source)) => return Err(failed(source)),
     }
@@ -305,18 +328,24 @@ fn cluster_major(data: &Path) -> Result<Option<u32>, EmbeddedError> {
 /// Makes a cluster beside its place and renames it into place, so that a crash in between leaves nothing that looks
 /// like a cluster. What an earlier crash left is thrown away.
 fn create(home: &Home, programs: &Programs, data: &Path, durable: bool) -> Result<(), EmbeddedError> {
-    let unfinished = unfinished(data);
-    remove_dir(&unfinished)?;
+    remove_unfinished(home.dir());
     remove_dir(data)?;
+    // The name is this program's own: an `initdb` whose program was killed may still be writing under another.
+    let unfinished = home.dir().join(format!("{UNFINISHED}{}", std::process::id()));
 
     let initdb = programs.bin_dir.join("initdb");
     let mut command = home.account().command(&initdb);
-    command.arg("-D").arg(&unfinished).args(["-U", OWNER, "-A", "trust", "-E", "UTF8", "--locale=C"]);
+    command
+        .arg("-D")
+        .arg(&unfinished)
+        .args(["-U", OWNER, "-A", "trust", "-E", "UTF8", "--locale=C"]);
     command.arg("--no-instructions");
     if !durable {
         command.arg("--no-sync");
     }
-    let output = command.output().map_err(|source| EmbeddedError::io("run", &initdb, source))?;
+    let output = command
+        .output()
+        .map_err(|source| EmbeddedError::io("run", &initdb, source))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         return Err(EmbeddedError::Initdb { initdb, said });
@@ -324,9 +353,16 @@ fn create(home: &Home, programs: &Programs, data: &Path, durable: bool) -> Resul
     fs::rename(&unfinished, data).map_err(|source| EmbeddedError::io("rename", &unfinished, source))
 }
 
-/// The name of a cluster that `initdb` is still at work on.
-fn unfinished(data: &Path) -> PathBuf {
-    data.with_extension("unfinished")
+/// How the name of a cluster begins that `initdb` has not finished.
+const UNFINISHED: &str = "unfinished-";
+
+/// One that cannot be removed, since its `initdb` is just being ended, is removed by the next start.
+fn remove_unfinished(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Removes a folder that need not exist.

@@ -6,7 +6,7 @@
 //! nor a zombie behind. It has a process group of its own: Ctrl-C reaches this program first and the server last.
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{BufRead, BufReader, ErrorKind};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -19,16 +19,22 @@ use super::home::Home;
 use super::programs::Programs;
 use super::{ClusterOptions, EmbeddedError};
 
-/// `$1` and `$2` are folders to remove afterwards (or empty); the rest is the server's command line.
+/// `$1` and `$2` are folders to remove afterwards (or empty); a server that failed keeps them, so that its log can be
+/// read. The rest is the server's command line. The one line of output is the server's process id: a server of an
+/// earlier run, on its way out, must not be taken for this one.
 ///
 /// Both jobs run in the background so that `wait` ends when the server does, whoever ended it. The request is repeated,
-/// since a server that is only just starting may not hear the first one.
+/// since a server that is only just starting may not hear the first one. A program that is killed before it reads the line
+/// must not take the supervisor along: hence the `trap`.
 const SUPERVISOR: &str = r#"
+trap '' PIPE
 exec 3<&0 </dev/null
 home=$1 socket=$2
 shift 2
-"$@" 3<&- &
+"$@" 3<&- >&2 &
 server=$!
+echo $server
+exec >&2
 (
     read -r _ <&3
     while kill -INT $server; do sleep 1; done
@@ -39,7 +45,7 @@ wait $server
 code=$?
 kill $watch 2>/dev/null
 wait $watch
-[ -z "$home" ] || rm -rf "$home" "$socket"
+[ $code -ne 0 ] || [ -z "$home" ] || rm -rf "$home" "$socket"
 exit $code
 "#;
 
@@ -58,6 +64,8 @@ const POLL: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub(super) struct Postmaster {
     supervisor: Child,
+    /// The server's process id.
+    server: i32,
     data: PathBuf,
 }
 
@@ -73,8 +81,13 @@ impl Postmaster {
         let log = home.dir().join("log");
         let begun = Instant::now();
         loop {
-            let supervisor = spawn(home, programs, data, socket_dir, &log, options)?;
-            let mut postmaster = Self { supervisor, data: data.to_owned() };
+            let mut supervisor = spawn(home, programs, data, socket_dir, &log, options)?;
+            let server = read_pid(&mut supervisor);
+            let mut postmaster = Self {
+                supervisor,
+                server,
+                data: data.to_owned(),
+            };
             match postmaster.wait_until_ready(&log) {
                 Ok(()) => return Ok(postmaster),
                 Err(EmbeddedError::Start { said, .. }) if is_passing(&said) && begun.elapsed() < VANISH_WITHIN => {
@@ -94,23 +107,30 @@ impl Postmaster {
         while begun.elapsed() < READY_WITHIN {
             let ended = self.has_ended()?;
             if ended {
-                return Err(EmbeddedError::Start { log: log.to_owned(), said: last_lines(log) });
+                return Err(EmbeddedError::Start {
+                    log: log.to_owned(),
+                    said: last_lines(log),
+                });
             }
-            if PidFile::read(&self.data)?.is_some_and(|pid_file| pid_file.ready) {
+            if PidFile::read(&self.data)?.is_some_and(|file| file.pid == self.server && file.ready) {
                 return Ok(());
             }
             sleep(POLL);
         }
         let seconds = READY_WITHIN.as_secs();
-        Err(EmbeddedError::NotReady { seconds, log: log.to_owned(), said: last_lines(log) })
+        Err(EmbeddedError::NotReady {
+            seconds,
+            log: log.to_owned(),
+            said: last_lines(log),
+        })
     }
 
     /// Ends the server; done at once when it has ended already.
     pub(super) fn stop(&mut self) -> Result<(), EmbeddedError> {
         drop(self.supervisor.stdin.take());
         for harder in [false, true] {
-            if harder && let Some(pid_file) = PidFile::read(&self.data)? {
-                signal(pid_file.pid, Signal::QUIT);
+            if harder {
+                signal(self.server, Signal::QUIT);
             }
             let begun = Instant::now();
             while begun.elapsed() < STOP_WITHIN {
@@ -120,13 +140,18 @@ impl Postmaster {
                 sleep(POLL);
             }
         }
-        let pid = PidFile::read(&self.data)?.map_or(0, |pid_file| pid_file.pid);
-        Err(EmbeddedError::WillNotStop { dir: self.data.clone(), pid })
+        Err(EmbeddedError::WillNotStop {
+            dir: self.data.clone(),
+            pid: self.server,
+        })
     }
 
     /// Whether the supervisor, and so the server, is gone.
     fn has_ended(&mut self) -> Result<bool, EmbeddedError> {
-        let ended = self.supervisor.try_wait().map_err(|source| EmbeddedError::io("wait for", &self.data, source))?;
+        let ended = self
+            .supervisor
+            .try_wait()
+            .map_err(|source| EmbeddedError::io("wait for", &self.data, source))?;
         Ok(ended.is_some())
     }
 }
@@ -139,8 +164,7 @@ fn spawn(
     log: &Path,
     options: &ClusterOptions,
 ) -> Result<Child, EmbeddedError> {
-    let failed = |source| EmbeddedError::io("write", log, source);
-    let output = File::create(log).map_err(failed)?;
+    let output = File::create(log).map_err(|source| EmbeddedError::io("write", log, source))?;
     let mut command = home.account().command("/bin/sh");
     command.args(["-c", SUPERVISOR, "postgresql-supervisor"]);
     if options.ephemeral {
@@ -152,9 +176,25 @@ fn spawn(
     for (name, value) in settings(socket_dir, options.durable) {
         command.arg("-c").arg(format!("{name}={value}"));
     }
-    command.process_group(0).stdin(Stdio::piped());
-    command.stdout(output.try_clone().map_err(failed)?).stderr(output);
-    command.spawn().map_err(|source| EmbeddedError::io("run", Path::new("/bin/sh"), source))
+    command
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(output);
+    command
+        .spawn()
+        .map_err(|source| EmbeddedError::io("run", Path::new("/bin/sh"), source))
+}
+
+/// The server's process id, or 0 (which no pid file has) from a supervisor that ends without having started one: why is in
+/// the log, and the caller sees that it ended.
+fn read_pid(supervisor: &mut Child) -> i32 {
+    let mut line = String::new();
+    if let Some(output) = supervisor.stdout.take() {
+        // What cannot be read is as good as empty.
+        let _ = BufReader::new(output).read_line(&mut line);
+    }
+    line.trim().parse().unwrap_or(0)
 }
 
 /// What differs from a cluster as `initdb` leaves it: given on the command line, so that the files stay as they came.
@@ -207,7 +247,10 @@ pub(super) fn stop_leftover(data: &Path, found: impl Fn(i32)) -> Result<(), Embe
             sleep(POLL);
         }
     }
-    Err(EmbeddedError::WillNotStop { dir: data.to_owned(), pid })
+    Err(EmbeddedError::WillNotStop {
+        dir: data.to_owned(),
+        pid,
+    })
 }
 
 /// Safe once no postmaster is left: PostgreSQL itself still refuses to start while a server process of the old one has
@@ -228,7 +271,9 @@ fn is_postmaster(pid: i32, data: &Path) -> bool {
     let command_line = if Path::new("/proc/self/cmdline").exists() {
         fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()
     } else {
-        let asked = std::process::Command::new("ps").args(["-o", "command=", "-p", &pid.to_string()]).output();
+        let asked = std::process::Command::new("ps")
+            .args(["-o", "command=", "-p", &pid.to_string()])
+            .output();
         asked.map(|output| output.stdout).unwrap_or_default()
     };
     let data = data.as_os_str().as_encoded_bytes();

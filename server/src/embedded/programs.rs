@@ -40,8 +40,10 @@ impl Programs {
         existing: Option<u32>,
     ) -> Result<Self, EmbeddedError> {
         if let Some(bin_dir) = &options.bin_dir {
-            return Self::in_dir(bin_dir, account)
-                .map_err(|why| EmbeddedError::BadBinDir { bin_dir: bin_dir.clone(), why });
+            return Self::in_dir(bin_dir, account).map_err(|why| EmbeddedError::BadBinDir {
+                bin_dir: bin_dir.clone(),
+                why,
+            });
         }
         let mut found: Option<Self> = None;
         let mut rejected = Vec::new();
@@ -59,7 +61,10 @@ impl Programs {
     /// The programs in this folder, or the reason why they will not do.
     fn in_dir(bin_dir: &Path, account: &Account) -> Result<Self, String> {
         // A link in `/usr/local/bin` leads to the folder where the other programs are.
-        let initdb = bin_dir.join("initdb").canonicalize().map_err(|_| "it holds no initdb".to_owned())?;
+        let initdb = bin_dir
+            .join("initdb")
+            .canonicalize()
+            .map_err(|_| "it holds no initdb".to_owned())?;
         let bin_dir = initdb.parent().unwrap_or(bin_dir).to_owned();
         let postgres = bin_dir.join("postgres");
         if !postgres.exists() {
@@ -73,7 +78,9 @@ impl Programs {
         let said = String::from_utf8_lossy(&output.stdout);
         match major_version(&said) {
             Some(major) if major >= OLDEST_MAJOR => Ok(Self { bin_dir, major }),
-            Some(major) => Err(format!("it is PostgreSQL {major}, and {OLDEST_MAJOR} or newer is needed")),
+            Some(major) => Err(format!(
+                "it is PostgreSQL {major}, and {OLDEST_MAJOR} or newer is needed"
+            )),
             None => Err(format!("{} does not tell its version", postgres.display())),
         }
     }
@@ -84,7 +91,11 @@ fn candidates(more: &[PathBuf]) -> Vec<PathBuf> {
     let mut bin_dirs = more.to_vec();
     bin_dirs.extend(on_path());
     for (parent, name_starts, rest) in USUAL_PLACES {
-        let names = fs::read_dir(parent).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        let names = fs::read_dir(parent)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.file_name());
         let named = names.filter(|name| name.to_string_lossy().starts_with(name_starts));
         bin_dirs.extend(named.map(|name| Path::new(parent).join(name).join(rest)));
     }
@@ -102,20 +113,28 @@ fn candidates(more: &[PathBuf]) -> Vec<PathBuf> {
 /// What the shell would run, and what `pg_config` knows; the shell reads `PATH`, so that this program need not.
 fn on_path() -> Vec<PathBuf> {
     let asked = Command::new("/bin/sh")
-        .args(["-c", "command -v initdb; command -v postgres; pg_config --bindir && echo"])
+        .args([
+            "-c",
+            "command -v initdb; command -v postgres; pg_config --bindir && echo",
+        ])
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .output();
     let said = asked.map(|output| output.stdout).unwrap_or_default();
     let said = String::from_utf8_lossy(&said);
     let lines = said.lines().map(Path::new).filter(|path| path.is_absolute());
-    lines.filter_map(|path| if path.is_dir() { Some(path) } else { path.parent() }).map(Path::to_owned).collect()
+    lines
+        .filter_map(|path| if path.is_dir() { Some(path) } else { path.parent() })
+        .map(Path::to_owned)
+        .collect()
 }
 
 /// `postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)` is 15, `… 19beta1` is 19.
 fn major_version(said: &str) -> Option<u32> {
     let version = said.strip_prefix("postgres (PostgreSQL) ")?;
-    let digits = version.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(version.len());
+    let digits = version
+        .find(|letter: char| !letter.is_ascii_digit())
+        .unwrap_or(version.len());
     version[..digits].parse().ok()
 }
 
@@ -125,7 +144,10 @@ mod tests {
 
     #[test]
     fn the_major_version_is_read_from_what_postgres_says() {
-        assert_eq!(major_version("postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)\n"), Some(15));
+        assert_eq!(
+            major_version("postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)\n"),
+            Some(15)
+        );
         assert_eq!(major_version("postgres (PostgreSQL) 19beta1\n"), Some(19));
         assert_eq!(major_version("postgres (PostgreSQL) 9.6.24\n"), Some(9));
         assert_eq!(major_version("sh: not found\n"), None);
@@ -135,7 +157,14 @@ mod tests {
     fn a_machine_without_postgresql_is_told_the_commands() {
         let rejected = vec!["/opt/pg14/bin, since it is PostgreSQL 14, and 15 or newer is needed".to_owned()];
         let message = EmbeddedError::ProgramsMissing { rejected }.to_string();
-        for part in ["initdb", "apt-get install postgresql", "dnf install", "brew install", "make tools", "PG_BIN"] {
+        for part in [
+            "initdb",
+            "apt-get install postgresql",
+            "dnf install",
+            "brew install",
+            "make tools",
+            "PG_BIN",
+        ] {
             assert!(message.contains(part), "{part} is missing in: {message}");
         }
         assert!(message.ends_with("Passed over: /opt/pg14/bin, since it is PostgreSQL 14, and 15 or newer is needed."));

@@ -2,7 +2,9 @@
 
 mod crash;
 mod embedded;
+mod layering;
 mod queue;
+mod shopify_documents;
 mod support;
 mod sync;
 mod tenancy;

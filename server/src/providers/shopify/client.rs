@@ -13,7 +13,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use chrono::{DateTime, SecondsFormat, Utc};
 use graphql_client::GraphQLQuery;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
@@ -415,7 +414,7 @@ fn judge_status(domain: &str, answer: &Answer) -> Verdict {
     let said = quoted(&said);
     let refused = |error| Verdict::Refused(Refusal::Failed(error));
     match answer.status.as_u16() {
-        300..400 => refused(ProviderError::Broken(format!(
+        300..=399 => refused(ProviderError::Broken(format!(
             "{domain} answers with a redirect, which is not followed with a token; check that it is the store's \
              permanent domain"
         ))),
@@ -443,7 +442,7 @@ fn judge_status(domain: &str, answer: &Answer) -> Verdict {
             why: format!("{domain} asks for a pause"),
         },
         430 => Verdict::Refused(retry(format!("Shopify's protection turned a request to {domain} away"))),
-        500..600 => match retry_after(&answer.headers) {
+        500..=599 => match retry_after(&answer.headers) {
             Some(after) => refused(ProviderError::Later {
                 after,
                 why: format!("{domain} is being maintained or overloaded"),

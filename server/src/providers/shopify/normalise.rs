@@ -17,8 +17,9 @@
 //! that is missing can be seen and explained, a wrong one can't.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -30,6 +31,13 @@ use crate::domain::clock::local_date;
 use crate::domain::fact::{OrderDay, OrderFact, SalesSums, Utm};
 use crate::domain::ids::{ShopifyCustomerId, ShopifyOrderId};
 use crate::domain::money::CurrencyCode;
+
+/// Amounts are stored with this many decimals; a currency has three at most.
+const DECIMALS: u32 = 4;
+/// No sale is as large as this; sums of smaller ones stay far from what a decimal can hold.
+const LARGEST_AMOUNT: Decimal = Decimal::from_parts(0xA4C6_8000, 0x0003_8D7E, 0, false, 0);
+/// The years that an order may be from.
+const YEARS: RangeInclusive<i32> = 1900..=2200;
 
 /// The fact that a stored payload of an order stands for, or a sentence that says why it stands for none.
 pub fn replay(payload: &RawValue, timezone: Tz, currency: CurrencyCode) -> Result<OrderFact, String> {
@@ -49,10 +57,8 @@ pub(super) fn order_fact(order: &OrderNode, timezone: Tz, currency: CurrencyCode
         return Err("the order has more agreements than the payload holds".to_owned());
     }
     let placed_at = order.agreements.nodes.iter().filter(|agreement| is_placement(agreement));
-    let order_date = local_date(
-        placed_at.map(|agreement| agreement.happened_at).min().unwrap_or(order.processed_at),
-        timezone,
-    );
+    let placed_at = placed_at.map(|agreement| agreement.happened_at).min();
+    let order_date = day_of(placed_at.unwrap_or(order.processed_at), timezone)?;
 
     let customer_id: Option<ShopifyCustomerId> = match &order.customer {
         Some(customer) => Some(ShopifyCustomerId(number_in(&customer.id)?)),
@@ -77,7 +83,7 @@ pub(super) fn order_fact(order: &OrderNode, timezone: Tz, currency: CurrencyCode
         if agreement.sales.page_info.has_next_page {
             return Err("an agreement of the order has more sales than the payload holds".to_owned());
         }
-        let date = local_date(agreement.happened_at, timezone);
+        let date = day_of(agreement.happened_at, timezone)?;
         for sale in &agreement.sales.nodes {
             let row = LedgerRow::read(sale, currency)?;
             row.add_to(days.entry(date).or_default());
@@ -154,10 +160,12 @@ struct LedgerRow {
 impl LedgerRow {
     fn read(sale: &Sale, currency: CurrencyCode) -> Result<Self, String> {
         let amount = |amount: Decimal, of: CurrencyCode| {
-            if of == currency {
-                Ok(amount)
-            } else {
+            if of != currency {
                 Err(format!("a sale is in {of}, but the store's numbers are in {currency}"))
+            } else if amount.abs() >= LARGEST_AMOUNT || amount.normalize().scale() > DECIMALS {
+                Err(format!("the order has a sale of {amount} {currency}, which can't be kept exactly"))
+            } else {
+                Ok(amount)
             }
         };
         let total = &sale.total_amount.shop_money;
@@ -165,6 +173,9 @@ impl LedgerRow {
         let discount = &sale.total_discount_amount_before_taxes.shop_money;
         let total = amount(total.amount, total.currency_code)?;
         let quantity = sale.quantity.unwrap_or(0);
+        if i32::try_from(quantity).is_err() {
+            return Err(format!("{quantity} can't be a quantity"));
+        }
         Ok(Self {
             kind: Kind::of(sale, total, quantity)?,
             quantity,
@@ -224,6 +235,15 @@ impl Kind {
             SaleLineType::Unknown => Err("the order has a sale of an unknown type".to_owned()),
             SaleLineType::Other(line) => Err(format!("the order has a sale of unknown type `{line}`")),
         }
+    }
+}
+
+/// The local day of a moment in a year that a store can have orders from.
+fn day_of(at: DateTime<Utc>, timezone: Tz) -> Result<NaiveDate, String> {
+    if YEARS.contains(&at.year()) {
+        Ok(local_date(at, timezone))
+    } else {
+        Err(format!("the order has a date in the year {}", at.year()))
     }
 }
 

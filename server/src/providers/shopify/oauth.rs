@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq};
-use url::{Url, form_urlencoded};
+use url::form_urlencoded;
 
 use super::client::quoted;
 use super::{Shopify, normalise, wire};
@@ -273,7 +273,7 @@ fn accepted(domain: &str, answer: &Answer) -> Result<TokenAnswer, ProviderError>
         404 => Err(ProviderError::Denied(format!(
             "There is no store at {domain}, or it was closed."
         ))),
-        429 | 500..600 => Err(ProviderError::Retry(format!(
+        429 | 500..=599 => Err(ProviderError::Retry(format!(
             "{domain} can't hand out a token at the moment"
         ))),
         status => Err(ProviderError::Broken(format!(
@@ -324,6 +324,7 @@ fn only<'a>(query: &'a [(String, String)], name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use url::Url;
 
     use super::*;
     use crate::providers::shopify::tests::{config, shopify};

@@ -14,6 +14,7 @@ use crate::domain::money;
 type CurrencyCode = money::CurrencyCode;
 type DateTime = chrono::DateTime<chrono::Utc>;
 type Decimal = money::Decimal;
+type Id = String;
 type OrderDisplayFinancialStatus = String;
 type OrderDisplayFulfillmentStatus = String;
 type UnsignedInt64 = String;

@@ -40,7 +40,11 @@ impl TestDatabase {
         static SHARED: OnceCell<Shared> = OnceCell::const_new();
         let shared = SHARED.get_or_init(Shared::start).await;
         let name = format!("t_{}", Uuid::new_v4().simple());
-        shared.cluster.create_database(&name, Some(TEMPLATE)).await.expect("the template can be copied");
+        shared
+            .cluster
+            .create_database(&name, Some(TEMPLATE))
+            .await
+            .expect("the template can be copied");
         Self { name, shared }
     }
 
@@ -66,13 +70,30 @@ impl Shared {
     async fn start() -> Self {
         sweep();
         let cluster = tokio::task::spawn_blocking(|| Cluster::start(&options("shared")));
-        let cluster =
-            Arc::new(cluster.await.expect("starting does not panic").unwrap_or_else(|error| panic!("{error}")));
-        cluster.create_database(TEMPLATE, None).await.expect("a fresh cluster takes a database");
-        let template = Database::connect(cluster.url(OWNER, TEMPLATE)).await.expect("the template can be reached");
-        Migrator::up(&template, None).await.expect("the migrations run on an empty database");
-        template.close().await.expect("the connection can be closed, else nobody could copy the template");
-        Self { finished: drop_databases(Arc::clone(&cluster)), cluster }
+        let cluster = Arc::new(
+            cluster
+                .await
+                .expect("starting does not panic")
+                .unwrap_or_else(|error| panic!("{error}")),
+        );
+        cluster
+            .create_database(TEMPLATE, None)
+            .await
+            .expect("a fresh cluster takes a database");
+        let template = Database::connect(cluster.url(OWNER, TEMPLATE))
+            .await
+            .expect("the template can be reached");
+        Migrator::up(&template, None)
+            .await
+            .expect("the migrations run on an empty database");
+        template
+            .close()
+            .await
+            .expect("the connection can be closed, else nobody could copy the template");
+        Self {
+            finished: drop_databases(Arc::clone(&cluster)),
+            cluster,
+        }
     }
 }
 
@@ -80,7 +101,10 @@ impl Shared {
 fn drop_databases(cluster: Arc<Cluster>) -> Sender<String> {
     let (finished, names) = channel::<String>();
     thread::spawn(move || {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime can be made");
         for name in names {
             if let Err(error) = runtime.block_on(cluster.drop_database(&name)) {
                 eprintln!("the database {name} was left: {error}");
@@ -111,7 +135,10 @@ fn fresh_dir(name: &str) -> PathBuf {
 fn sweep() {
     for entry in fs::read_dir(CLUSTERS).into_iter().flatten().flatten() {
         let modified = entry.metadata().and_then(|metadata| metadata.modified());
-        let age = modified.ok().and_then(|modified| modified.elapsed().ok()).unwrap_or_default();
+        let age = modified
+            .ok()
+            .and_then(|modified| modified.elapsed().ok())
+            .unwrap_or_default();
         if age > Duration::from_secs(3600) {
             let _ = fs::remove_dir(entry.path());
         }

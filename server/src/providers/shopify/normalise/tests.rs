@@ -1,6 +1,6 @@
 //! The ledger's rules, row by row, and what must hold for any ledger.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -268,7 +268,7 @@ fn what_an_order_is_called_and_where_it_came_from_is_kept() {
 #[test]
 fn an_order_that_would_give_a_wrong_number_gives_none() {
     let whole = order(&[("ORDER", 1410, vec![row("PRODUCT", "ORDER", 1, 100, 0, 0)])]);
-    let cases: [(&str, Value, &str); 12] = [
+    let cases: [(&str, Value, &str); 17] = [
         ("/currencyCode", json!("USD"), "the order is in USD"),
         (
             "/agreements/nodes/0/sales/nodes/0/totalTaxAmount/shopMoney/currencyCode",
@@ -281,7 +281,20 @@ fn an_order_that_would_give_a_wrong_number_gives_none() {
         ("/agreements/nodes/0/sales/nodes/0/actionType", json!("UNKNOWN"), "unknown action"),
         ("/agreements/nodes/0/sales/nodes/0/totalAmount/shopMoney/amount", json!("1,00"), "shape"),
         ("/agreements/nodes/0/sales/nodes/0/totalAmount", Value::Null, "shape"),
+        (
+            "/agreements/nodes/0/sales/nodes/0/totalAmount/shopMoney/amount",
+            json!("79228162514264337593543950335"),
+            "can't be kept exactly",
+        ),
+        (
+            "/agreements/nodes/0/sales/nodes/0/totalAmount/shopMoney/amount",
+            json!("1.00001"),
+            "can't be kept exactly",
+        ),
+        ("/agreements/nodes/0/sales/nodes/0/quantity", json!(i64::MAX), "can't be a quantity"),
         ("/agreements/nodes/0/happenedAt", json!("yesterday"), "shape"),
+        ("/agreements/nodes/0/happenedAt", json!("+262142-12-31T23:59:59Z"), "year 262142"),
+        ("/processedAt", json!("yesterday"), "shape"),
         ("/agreements/pageInfo/hasNextPage", json!(true), "more agreements"),
         ("/agreements/nodes/0/sales/pageInfo/hasNextPage", json!(true), "more sales"),
         ("/legacyResourceId", json!("five"), "not one of Shopify's ids"),
@@ -292,6 +305,11 @@ fn an_order_that_would_give_a_wrong_number_gives_none() {
         let reason = normalise(&order, Tz::UTC).expect_err(place);
         assert!(reason.contains(expected), "{place}: {reason}");
     }
+}
+
+#[test]
+fn the_largest_amount_is_a_thousand_million_million_and_none_is_as_large() {
+    assert_eq!(LARGEST_AMOUNT, Decimal::from(1_000_000_000_000_000_i64));
 }
 
 #[test]

@@ -1,0 +1,240 @@
+//! What a call to a store needs, with tokens that are renewed before they end.
+//!
+//! Shopify's refresh tokens are traded for new ones at each use, so two processes must not renew at once. Who renews
+//! holds a lease in the database; who does not goes on with the token while it is good, or waits and reads again. The
+//! new pair is stored before it is used. A pair that was lost on the way does no harm: the old refresh token stays good
+//! until the new one is first used.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::SecretString;
+
+use super::{CipherError, TokenKind, TokenPlace, note_needs_reauth, sealed};
+use crate::app::App;
+use crate::domain::ids::{IntegrationId, IntegrationStatus, ProviderKind};
+use crate::providers::contract::{ProviderError, ShopAccess};
+use crate::store::{StoreError, Tenant, TenantDb};
+
+/// A token is renewed when it has less than this left.
+const RENEW_BEFORE: TimeDelta = TimeDelta::minutes(5);
+/// A token with less than this left is not used any more.
+const LAST_USE: TimeDelta = TimeDelta::seconds(30);
+/// How long the right to renew lasts: longer than a call to a provider may take.
+const LEASE: Duration = Duration::from_secs(60);
+/// How long somebody else's renewal is waited for.
+const PATIENCE: Duration = Duration::from_secs(40);
+const POLL: Duration = Duration::from_millis(250);
+
+/// Why a store can't be called.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// The account has no such link to a store.
+    #[error("there is no such connection to a store")]
+    NotFound,
+    /// The link is paused or has ended.
+    #[error("the connection is {status}{}", .why.as_deref().map(|why| format!(": {why}")).unwrap_or_default())]
+    NotConnected {
+        /// Its state.
+        status: IntegrationStatus,
+        /// The sentence that goes with the state.
+        why: Option<String>,
+    },
+    /// The provider does not let us in, or not now.
+    #[error("{0}")]
+    Provider(#[from] ProviderError),
+    /// A stored token can't be opened.
+    #[error("a stored token can't be opened: {0}")]
+    Cipher(#[from] CipherError),
+    /// The database did not play along.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A link with its tokens opened.
+struct Opened {
+    access: ShopAccess,
+    access_expires_at: Option<DateTime<Utc>>,
+    refresh_token: Option<SecretString>,
+}
+
+/// What a call to the store behind a link needs. Renews the tokens where they are about to end; where the authorisation
+/// is gone, the link is marked so and the error is [`ProviderError::Reconnect`].
+pub async fn shop_access(
+    app: &App,
+    tenant: &Tenant,
+    integration_id: IntegrationId,
+) -> Result<ShopAccess, AccessError> {
+    let mut waited = Duration::ZERO;
+    loop {
+        let db = app.database.read(tenant).await?;
+        let opened = open(app, &db, integration_id).await?;
+        drop(db);
+        if opened.has_left(app, RENEW_BEFORE) {
+            return Ok(opened.access);
+        }
+        if let Some(lease_until) = take_lease(app, tenant, integration_id).await? {
+            // In a task of its own: a caller that goes away must not take a new pair of tokens along.
+            let renewal = tokio::spawn(renew(app.clone(), *tenant, integration_id, lease_until));
+            let renewed = renewal
+                .await
+                .map_err(|_| StoreError::Broken("renewing a token panicked".to_owned()))?;
+            if let Some(access) = renewed? {
+                return Ok(access);
+            }
+            continue;
+        }
+        if opened.has_left(app, LAST_USE) {
+            return Ok(opened.access);
+        }
+        if waited >= PATIENCE {
+            return Err(AccessError::Provider(ProviderError::Later {
+                after: LEASE,
+                why: "the store's token is being renewed elsewhere".to_owned(),
+            }));
+        }
+        tokio::time::sleep(POLL).await;
+        waited += POLL;
+    }
+}
+
+async fn take_lease(
+    app: &App,
+    tenant: &Tenant,
+    integration_id: IntegrationId,
+) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let db = app.database.write(tenant).await?;
+    let lease_until = db.take_refresh_lease(integration_id, LEASE).await?;
+    db.commit().await?;
+    Ok(lease_until)
+}
+
+/// Renews the tokens, holding the lease; none when that turned out to be somebody else's by then.
+async fn renew(
+    app: App,
+    tenant: Tenant,
+    integration_id: IntegrationId,
+    lease_until: DateTime<Utc>,
+) -> Result<Option<ShopAccess>, AccessError> {
+    // Read again: the one before us may have renewed them between our look and our lease.
+    let db = app.database.read(&tenant).await?;
+    let opened = open(&app, &db, integration_id).await?;
+    drop(db);
+    if opened.has_left(&app, RENEW_BEFORE) {
+        release(&app, &tenant, integration_id, lease_until).await?;
+        return Ok(Some(opened.access));
+    }
+    let renewed = match (&opened.refresh_token, app.providers.provider(ProviderKind::Shopify)) {
+        (Some(refresh_token), Some(provider)) => provider.refresh(&opened.access.domain, refresh_token).await,
+        (None, _) => Err(ProviderError::Reconnect(format!(
+            "The access to {} has ended; connect the store again.",
+            opened.access.domain
+        ))),
+        (_, None) => Err(ProviderError::Denied("Shopify is not set up here.".to_owned())),
+    };
+    match renewed {
+        Ok(tokens) => {
+            let db = app.database.write(&tenant).await?;
+            if !db.release_refresh_lease(integration_id, lease_until).await? {
+                return Ok(None);
+            }
+            let sealed = sealed(&app.cipher, &tenant, integration_id, &tokens)?;
+            db.replace_tokens(integration_id, &sealed).await?;
+            db.commit().await?;
+            Ok(Some(ShopAccess {
+                access_token: tokens.access_token,
+                ..opened.access
+            }))
+        }
+        Err(ProviderError::Reconnect(why)) => {
+            let db = app.database.write(&tenant).await?;
+            if !db.release_refresh_lease(integration_id, lease_until).await? {
+                return Ok(None);
+            }
+            note_needs_reauth(&db, integration_id, &why).await?;
+            db.commit().await?;
+            Err(ProviderError::Reconnect(why).into())
+        }
+        Err(error) if opened.has_left(&app, LAST_USE) => {
+            tracing::warn!(%integration_id, %error, "a token that is still good could not be renewed");
+            release(&app, &tenant, integration_id, lease_until).await?;
+            Ok(Some(opened.access))
+        }
+        Err(error) => {
+            release(&app, &tenant, integration_id, lease_until).await?;
+            Err(error.into())
+        }
+    }
+}
+
+async fn release(
+    app: &App,
+    tenant: &Tenant,
+    integration_id: IntegrationId,
+    lease_until: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let db = app.database.write(tenant).await?;
+    db.release_refresh_lease(integration_id, lease_until).await?;
+    db.commit().await
+}
+
+async fn open(app: &App, db: &TenantDb, integration_id: IntegrationId) -> Result<Opened, AccessError> {
+    let shop = db.linked_shop(integration_id).await?.ok_or(AccessError::NotFound)?;
+    match shop.status {
+        IntegrationStatus::Connected => {}
+        IntegrationStatus::NeedsReauth => {
+            let why = shop.status_reason;
+            return Err(AccessError::Provider(ProviderError::Reconnect(
+                why.unwrap_or_else(|| format!("The access to {} has ended; connect the store again.", shop.domain)),
+            )));
+        }
+        status @ (IntegrationStatus::Paused | IntegrationStatus::Disconnected) => {
+            return Err(AccessError::NotConnected {
+                status,
+                why: shop.status_reason,
+            });
+        }
+    }
+    let mut access_token = None;
+    let mut access_expires_at = None;
+    let mut refresh_token = None;
+    for sealed in db.sealed_tokens(integration_id).await? {
+        let Some(kind) = [TokenKind::Access, TokenKind::Refresh]
+            .into_iter()
+            .find(|kind| kind.as_str() == sealed.kind)
+        else {
+            continue;
+        };
+        let place = TokenPlace {
+            account_id: db.account_id(),
+            integration_id,
+            kind,
+        };
+        let token = app.cipher.open(&sealed.ciphertext.0, &place)?;
+        match kind {
+            TokenKind::Access => {
+                access_token = Some(token);
+                access_expires_at = sealed.expires_at;
+            }
+            TokenKind::Refresh => refresh_token = Some(token),
+        }
+    }
+    let damaged = |what: &str| StoreError::Broken(format!("the link {integration_id} {what}"));
+    Ok(Opened {
+        access: ShopAccess {
+            access_token: access_token.ok_or_else(|| damaged("has no access token"))?,
+            timezone: shop.timezone.parse().map_err(|_| damaged("has an unknown time zone"))?,
+            currency: shop.currency.parse().map_err(|_| damaged("has an unknown currency"))?,
+            domain: shop.domain,
+        },
+        access_expires_at,
+        refresh_token,
+    })
+}
+
+impl Opened {
+    /// Whether the access token is good for at least this much longer.
+    fn has_left(&self, app: &App, left: TimeDelta) -> bool {
+        self.access_expires_at.is_none_or(|at| app.clock.now() + left < at)
+    }
+}
