@@ -66,26 +66,17 @@ impl ApiToken {
     /// The token in `bearer`, if its form and checksum are right. Says nothing about whether it exists.
     pub fn parse(bearer: &str) -> Option<Self> {
         let digits = bearer.strip_prefix(PREFIX)?;
-        if digits.len() != BODY_DIGITS + CHECKSUM_DIGITS
-            || !digits.bytes().all(|digit| digit.is_ascii_alphanumeric())
-        {
+        if digits.len() != BODY_DIGITS + CHECKSUM_DIGITS || !digits.bytes().all(|digit| digit.is_ascii_alphanumeric()) {
             return None;
         }
         let (signed, given) = bearer.split_at(PREFIX.len() + BODY_DIGITS);
         let mut expected = String::with_capacity(CHECKSUM_DIGITS);
-        push_base62(
-            &mut expected,
-            &crc32(signed.as_bytes()).to_be_bytes(),
-            CHECKSUM_DIGITS,
-        );
+        push_base62(&mut expected, &crc32(signed.as_bytes()).to_be_bytes(), CHECKSUM_DIGITS);
         (expected == given).then(|| Self::of(bearer))
     }
 
     fn of(text: &str) -> Self {
-        Self {
-            hash: Sha256::digest(text.as_bytes()).into(),
-            shown: text.chars().take(SHOWN).collect(),
-        }
+        Self { hash: Sha256::digest(text.as_bytes()).into(), shown: text.chars().take(SHOWN).collect() }
     }
 
     /// SHA-256 of the whole token.
@@ -113,8 +104,7 @@ fn push_base62(text: &mut String, bytes: &[u8], digits: usize) {
         let mut remainder = 0_usize;
         for byte in &mut number {
             let value = remainder * 256 + usize::from(*byte);
-            *byte = u8::try_from(value / 62)
-                .expect("the remainder is below 62, so the quotient is below 256");
+            *byte = u8::try_from(value / 62).expect("the remainder is below 62, so the quotient is below 256");
             remainder = value % 62;
         }
         reversed.push(ALPHABET[remainder]);
@@ -155,20 +145,14 @@ mod tests {
         assert_eq!(written(&[62], 3), "010");
         assert_eq!(written(&[1, 0], 3), "048");
         assert_eq!(written(&u32::MAX.to_be_bytes(), 6), "4gfFC3");
-        assert!(
-            !written(&[255; 32], BODY_DIGITS).starts_with('0'),
-            "43 digits are needed and are enough"
-        );
+        assert!(!written(&[255; 32], BODY_DIGITS).starts_with('0'), "43 digits are needed and are enough");
     }
 
     #[test]
     fn a_generated_token_is_read_back_and_no_two_are_alike() {
         let (one, other) = (ApiTokenSecret::generate(), ApiTokenSecret::generate());
         assert_ne!(one.reveal(), other.reveal());
-        assert_eq!(
-            one.reveal().len(),
-            PREFIX.len() + BODY_DIGITS + CHECKSUM_DIGITS
-        );
+        assert_eq!(one.reveal().len(), PREFIX.len() + BODY_DIGITS + CHECKSUM_DIGITS);
         assert_eq!(ApiToken::parse(one.reveal()), Some(one.token()));
     }
 
@@ -178,22 +162,11 @@ mod tests {
         let text = secret.reveal();
         for position in 0..text.len() {
             let mut changed = text.as_bytes().to_vec();
-            changed[position] = if changed[position] == b'A' {
-                b'B'
-            } else {
-                b'A'
-            };
+            changed[position] = if changed[position] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(changed).expect("ASCII");
             assert!(ApiToken::parse(&changed).is_none(), "{changed}");
         }
-        for wrong in [
-            &text[1..],
-            &format!("{text}A"),
-            &text.to_uppercase(),
-            "ckpi_",
-            "",
-            "ckpi_ä",
-        ] {
+        for wrong in [&text[1..], &format!("{text}A"), &text.to_uppercase(), "ckpi_", "", "ckpi_ä"] {
             assert!(ApiToken::parse(wrong).is_none(), "{wrong}");
         }
     }

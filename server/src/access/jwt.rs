@@ -37,29 +37,17 @@ pub(super) struct VerifyingKey {
 impl VerifyingKey {
     /// HS256 with a shared secret.
     pub(super) fn hs256(secret: &[u8]) -> Self {
-        Self {
-            algorithm: Algorithm::HS256,
-            name: "HS256",
-            key: DecodingKey::from_secret(secret),
-        }
+        Self { algorithm: Algorithm::HS256, name: "HS256", key: DecodingKey::from_secret(secret) }
     }
 
     /// RS256 with a published key.
     pub(super) fn rs256(key: DecodingKey) -> Self {
-        Self {
-            algorithm: Algorithm::RS256,
-            name: "RS256",
-            key,
-        }
+        Self { algorithm: Algorithm::RS256, name: "RS256", key }
     }
 
     /// ES256 with a published key.
     pub(super) fn es256(key: DecodingKey) -> Self {
-        Self {
-            algorithm: Algorithm::ES256,
-            name: "ES256",
-            key,
-        }
+        Self { algorithm: Algorithm::ES256, name: "ES256", key }
     }
 }
 
@@ -94,10 +82,7 @@ impl<'a> Unverified<'a> {
             return Err(Refused("not three parts"));
         }
         let header = decoded_object(header).ok_or(Refused("unreadable header"))?;
-        if REFUSED_PARAMETERS
-            .iter()
-            .any(|name| header.contains_key(*name))
-        {
+        if REFUSED_PARAMETERS.iter().any(|name| header.contains_key(*name)) {
             return Err(Refused("a header that brings its own key or rules"));
         }
         let Some(Value::String(algorithm)) = header.get("alg") else {
@@ -108,13 +93,7 @@ impl<'a> Unverified<'a> {
             Some(Value::String(kid)) => Some(kid.clone()),
             Some(_) => return Err(Refused("a key id that is no text")),
         };
-        Ok(Self {
-            signed,
-            payload,
-            signature,
-            algorithm: algorithm.clone(),
-            kid,
-        })
+        Ok(Self { signed, payload, signature, algorithm: algorithm.clone(), kid })
     }
 
     /// Which published key it asks for.
@@ -150,12 +129,7 @@ impl Rules {
         if token.algorithm != key.name {
             return Err(Refused("not the key's algorithm"));
         }
-        match jsonwebtoken::crypto::verify(
-            token.signature,
-            token.signed.as_bytes(),
-            &key.key,
-            key.algorithm,
-        ) {
+        match jsonwebtoken::crypto::verify(token.signature, token.signed.as_bytes(), &key.key, key.algorithm) {
             Ok(true) => {}
             _ => return Err(Refused("wrong signature")),
         }
@@ -194,17 +168,12 @@ impl Rules {
             .filter(|subject| !subject.contains(char::is_control))
             .ok_or(Refused("no usable subject"))?;
         let account_id = self.account(claims).ok_or(Refused("no account claim"))?;
-        Ok(Claims {
-            subject: subject.to_owned(),
-            account_id,
-        })
+        Ok(Claims { subject: subject.to_owned(), account_id })
     }
 
     fn account(&self, claims: &Map<String, Value>) -> Option<AccountId> {
         let (last, way) = self.account_claim.split_last()?;
-        let holder = way
-            .iter()
-            .try_fold(claims, |object, key| object.get(key)?.as_object())?;
+        let holder = way.iter().try_fold(claims, |object, key| object.get(key)?.as_object())?;
         let text = holder.get(last)?.as_str()?;
         // The hyphenated form alone: 36 characters.
         let id = Uuid::try_parse(text).ok().filter(|_| text.len() == 36)?;
@@ -215,8 +184,6 @@ impl Rules {
 /// The JSON object in a part of a token.
 fn decoded_object(part: &str) -> Option<Map<String, Value>> {
     use base64::Engine;
-    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD
-        .decode(part)
-        .ok()?;
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(part).ok()?;
     strict_json::object(&bytes)
 }

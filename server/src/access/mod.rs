@@ -25,6 +25,9 @@ mod sign_in;
 mod strict_json;
 mod viewer;
 
+#[cfg(test)]
+mod tests;
+
 pub use action::{Action, SCOPES};
 pub use api_token::{ApiToken, ApiTokenSecret};
 pub use entropy::secret_bytes;

@@ -89,11 +89,7 @@ impl Attempts {
         match login {
             Some(login) if right => {
                 self.forget(&who);
-                Ok(Member {
-                    tenant: login.tenant,
-                    user_id: login.user_id,
-                    role: login.role,
-                })
+                Ok(Member { tenant: login.tenant, user_id: login.user_id, role: login.role })
             }
             _ => Err(SignInError::Wrong),
         }
@@ -108,10 +104,7 @@ impl Attempts {
                 all.clear();
             }
         }
-        let failures = all.entry(who.clone()).or_insert(Failures {
-            count: 0,
-            last: now,
-        });
+        let failures = all.entry(who.clone()).or_insert(Failures { count: 0, last: now });
         if now - failures.last >= MEMORY {
             failures.count = 0;
         }
@@ -130,10 +123,7 @@ impl Attempts {
     }
 
     fn forget(&self, who: &(String, Option<IpAddr>)) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(who);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(who);
     }
 }
 
@@ -148,31 +138,17 @@ mod tests {
     #[test]
     fn failures_slow_down_further_attempts_from_the_same_place_alone() {
         let attempts = Attempts::default();
-        let here = (
-            "a@example.com".to_owned(),
-            Some(IpAddr::from([10, 0, 0, 1])),
-        );
-        let there = (
-            "a@example.com".to_owned(),
-            Some(IpAddr::from([10, 0, 0, 2])),
-        );
+        let here = ("a@example.com".to_owned(), Some(IpAddr::from([10, 0, 0, 1])));
+        let there = ("a@example.com".to_owned(), Some(IpAddr::from([10, 0, 0, 2])));
         for _ in 0..FREE_FAILURES {
             attempts.admit(&here, moment(0)).expect("free");
         }
-        assert!(matches!(
-            attempts.admit(&here, moment(0)),
-            Err(SignInError::TooMany { .. })
-        ));
+        assert!(matches!(attempts.admit(&here, moment(0)), Err(SignInError::TooMany { .. })));
         attempts.admit(&there, moment(0)).expect("another place");
         attempts.admit(&here, moment(1)).expect("after a second");
-        assert!(
-            attempts.admit(&here, moment(2)).is_err(),
-            "now two seconds apart"
-        );
+        assert!(attempts.admit(&here, moment(2)).is_err(), "now two seconds apart");
         attempts.admit(&here, moment(3)).expect("after two seconds");
-        attempts
-            .admit(&here, moment(3 + 15 * 60))
-            .expect("all forgotten");
+        attempts.admit(&here, moment(3 + 15 * 60)).expect("all forgotten");
         attempts.forget(&here);
         for _ in 0..FREE_FAILURES {
             attempts.admit(&here, moment(2000)).expect("free again");

@@ -6,9 +6,7 @@ mod api_token;
 mod currency;
 mod opening;
 
-pub use api_token::{
-    ApiTokenRequest, Creator, IssuedApiToken, MAX_TOKEN_DAYS, issue_api_token, revoke_api_token,
-};
+pub use api_token::{ApiTokenRequest, Creator, IssuedApiToken, MAX_TOKEN_DAYS, issue_api_token, revoke_api_token};
 pub use opening::{FirstUser, Opened, check_account, open_account};
 
 use crate::access::PasswordError;
@@ -43,10 +41,7 @@ pub enum AccountError {
 }
 
 fn invalid(field: &'static str, message: impl Into<String>) -> AccountError {
-    AccountError::Invalid {
-        field,
-        message: message.into(),
-    }
+    AccountError::Invalid { field, message: message.into() }
 }
 
 /// The text without blanks around it, of at least one and at most `max` characters, none of them a control character.

@@ -29,19 +29,12 @@ pub struct Opened {
 
 /// The account that was described in words, if each of them can be used: a name, a currency of ISO 4217, a time zone by
 /// its IANA name.
-pub fn check_account(
-    account_name: &str,
-    currency: &str,
-    timezone: &str,
-) -> Result<NewAccount, AccountError> {
+pub fn check_account(account_name: &str, currency: &str, timezone: &str) -> Result<NewAccount, AccountError> {
     Ok(NewAccount {
         name: name("name", account_name, 200)?,
         currency: currency_in_use(currency)?,
         timezone: timezone.trim().parse().map_err(|_| {
-            invalid(
-                "timezone",
-                "This is not a time zone; expected an IANA name such as Europe/Berlin.",
-            )
+            invalid("timezone", "This is not a time zone; expected an IANA name such as Europe/Berlin.")
         })?,
     })
 }
@@ -63,10 +56,7 @@ pub async fn open_account(
         auth_subject: None,
     };
     let db = database.open_account(account).await?;
-    let opened = Opened {
-        tenant: db.tenant(),
-        owner: db.insert_user(&owner).await.map_err(email_taken)?,
-    };
+    let opened = Opened { tenant: db.tenant(), owner: db.insert_user(&owner).await.map_err(email_taken)? };
     db.commit().await?;
     Ok(opened)
 }
@@ -76,21 +66,13 @@ fn email(text: &str) -> Result<String, AccountError> {
     let text = text.trim();
     let looks_right = text.len() <= 254
         && !text.contains(|character: char| character.is_whitespace() || character.is_control())
-        && text.split_once('@').is_some_and(|(user, host)| {
-            !user.is_empty() && !host.is_empty() && !host.contains('@')
-        });
-    if looks_right {
-        Ok(text.to_owned())
-    } else {
-        Err(invalid("email", "This is not an e-mail address."))
-    }
+        && text.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty() && !host.contains('@'));
+    if looks_right { Ok(text.to_owned()) } else { Err(invalid("email", "This is not an e-mail address.")) }
 }
 
 fn email_taken(error: StoreError) -> AccountError {
     match error {
-        StoreError::Conflict { constraint } if constraint == "users_email" => {
-            AccountError::EmailTaken
-        }
+        StoreError::Conflict { constraint } if constraint == "users_email" => AccountError::EmailTaken,
         other => other.into(),
     }
 }
@@ -112,10 +94,7 @@ mod tests {
             ("Acme", "USD", "Berlin", "timezone"),
         ] {
             let error = check_account(name, currency, timezone).expect_err("one is wrong");
-            assert!(
-                matches!(error, AccountError::Invalid { field, .. } if field == wrong),
-                "{error}"
-            );
+            assert!(matches!(error, AccountError::Invalid { field, .. } if field == wrong), "{error}");
         }
     }
 
@@ -124,15 +103,7 @@ mod tests {
         for right in ["a@b", " Owner@Example.com "] {
             assert!(email(right).is_ok(), "{right}");
         }
-        for wrong in [
-            "",
-            "a",
-            "@b",
-            "a@",
-            "a@b@c",
-            "a b@c",
-            &format!("{}@b", "a".repeat(300)),
-        ] {
+        for wrong in ["", "a", "@b", "a@", "a@b@c", "a b@c", &format!("{}@b", "a".repeat(300))] {
             assert!(email(wrong).is_err(), "{wrong}");
         }
     }

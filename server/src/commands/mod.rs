@@ -91,9 +91,9 @@ impl CommandError {
             Self::Settings(_)
             | Self::Usage(_)
             | Self::Connect(ConnectError::Address | ConnectError::Unbound { .. })
-            | Self::Account(
-                AccountError::Invalid { .. } | AccountError::Password(PasswordError::Length),
-            ) => ExitCode::from(2),
+            | Self::Account(AccountError::Invalid { .. } | AccountError::Password(PasswordError::Length)) => {
+                ExitCode::from(2)
+            }
             _ => ExitCode::FAILURE,
         }
     }
@@ -135,9 +135,5 @@ fn outbound() -> Result<reqwest::Client, CommandError> {
     reqwest::Client::builder()
         .user_agent(concat!("commerce-kpis/", env!("CARGO_PKG_VERSION")))
         .build()
-        .map_err(|error| {
-            CommandError::Failed(format!(
-                "the machine's certificates can't be loaded: {error}"
-            ))
-        })
+        .map_err(|error| CommandError::Failed(format!("the machine's certificates can't be loaded: {error}")))
 }

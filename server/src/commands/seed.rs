@@ -60,22 +60,16 @@ pub(super) async fn run(mut settings: Settings, options: Options) -> Result<(), 
             Ok(())
         }
         // Another seed was quicker.
-        Err(AccountError::EmailTaken) => {
-            match database.system().find_login(options.email.trim()).await? {
-                Some(login) => keep(&database, &login, &options).await,
-                None => Err(AccountError::EmailTaken.into()),
-            }
-        }
+        Err(AccountError::EmailTaken) => match database.system().find_login(options.email.trim()).await? {
+            Some(login) => keep(&database, &login, &options).await,
+            None => Err(AccountError::EmailTaken.into()),
+        },
         Err(error) => Err(error.into()),
     }
 }
 
 /// The user is there: only a password that was given is set.
-async fn keep(
-    database: &Database,
-    login: &LoginRow,
-    options: &Options,
-) -> Result<(), CommandError> {
+async fn keep(database: &Database, login: &LoginRow, options: &Options) -> Result<(), CommandError> {
     if let Some(password) = &options.password {
         let hash = hash_password(password).await.map_err(AccountError::from)?;
         let db = database.write(&login.tenant).await?;
@@ -92,9 +86,7 @@ async fn keep(
 fn generated_password() -> SecretString {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let bytes: [u8; 24] = secret_bytes();
-    let letters = bytes
-        .iter()
-        .map(|byte| char::from(LETTERS[usize::from(byte % 32)]));
+    let letters = bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)]));
     letters.collect::<String>().into()
 }
 

@@ -47,30 +47,18 @@ pub(crate) struct Failure {
 impl Failure {
     /// With the status that belongs to the code.
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self {
-            status: status_of(code),
-            code,
-            message: message.into(),
-            retry_after: None,
-            allow: None,
-        }
+        Self { status: status_of(code), code, message: message.into(), retry_after: None, allow: None }
     }
 
     /// A request that can't be served as it was sent, with one of HTTP's own statuses.
     pub(crate) fn http(status: StatusCode, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            ..Self::new(Code::BadUserInput, message)
-        }
+        Self { status, ..Self::new(Code::BadUserInput, message) }
     }
 
     /// A failure of ours: `error` goes to the log, the outside learns nothing of it.
     pub(crate) fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!(%error, "a request failed");
-        Self::new(
-            Code::Internal,
-            "Something went wrong on our side. The trace id tells us where to look.",
-        )
+        Self::new(Code::Internal, "Something went wrong on our side. The trace id tells us where to look.")
     }
 
     /// Something that we need is away for the moment.
@@ -164,9 +152,7 @@ impl From<AccessError> for Failure {
             AccessError::Store(store) => (&**store).into(),
             AccessError::NoKeys => {
                 tracing::error!(%error, "a request failed");
-                Self::unavailable(
-                    "Sign-in can't be checked at the moment. Try again in a few seconds.",
-                )
+                Self::unavailable("Sign-in can't be checked at the moment. Try again in a few seconds.")
             }
         }
     }
@@ -177,20 +163,13 @@ impl From<&StoreError> for Failure {
         match error {
             StoreError::Unavailable(_) => {
                 tracing::error!(%error, "a request failed");
-                Self::unavailable(
-                    "The database can't be reached at the moment. Try again in a few seconds.",
-                )
+                Self::unavailable("The database can't be reached at the moment. Try again in a few seconds.")
             }
             StoreError::Timeout(_) => {
                 tracing::warn!(%error, "a request failed");
-                Self::new(
-                    Code::Timeout,
-                    "The database took too long. Ask for less, or try again later.",
-                )
+                Self::new(Code::Timeout, "The database took too long. Ask for less, or try again later.")
             }
-            StoreError::Conflict { .. } | StoreError::LeaseLost | StoreError::Broken(_) => {
-                Self::internal(error)
-            }
+            StoreError::Conflict { .. } | StoreError::LeaseLost | StoreError::Broken(_) => Self::internal(error),
         }
     }
 }

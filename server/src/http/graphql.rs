@@ -58,14 +58,7 @@ pub(super) async fn get(
     RawQuery(query): RawQuery,
 ) -> Response {
     let admit = admit(&web, &headers, &trace, false);
-    answer(
-        &web.schema,
-        &headers,
-        Sent::Query(query.unwrap_or_default()),
-        &trace,
-        admit,
-    )
-    .await
+    answer(&web.schema, &headers, Sent::Query(query.unwrap_or_default()), &trace, admit).await
 }
 
 /// Who is asking, as resolvers see it. With `may_change`, a cookie alone is not enough.
@@ -124,10 +117,18 @@ async fn answer<E: Executor, C: Any + Send + Sync>(
 
 /// Runs a request to its end, whether or not the caller waits for it.
 pub(super) async fn execute<E: Executor>(executor: &E, request: Request) -> Result<async_graphql::Response, Failure> {
+    execute_within(PATIENCE, executor, request).await
+}
+
+async fn execute_within<E: Executor>(
+    patience: Duration,
+    executor: &E,
+    request: Request,
+) -> Result<async_graphql::Response, Failure> {
     let executor = executor.clone();
     let work = async move { executor.execute(request).await };
     let work = tokio::spawn(work.in_current_span());
-    match tokio::time::timeout(PATIENCE, work).await {
+    match tokio::time::timeout(patience, work).await {
         Ok(Ok(response)) => Ok(response),
         Ok(Err(panic)) => Err(Failure::internal(&panic)),
         Err(_) => {
@@ -167,9 +168,7 @@ impl Parameters {
         let malformed = |message: &str| Failure::new(Code::BadUserInput, message);
         match serde_json::from_slice(body) {
             Ok(Parameter::Object(parameters)) => Self::of_object(parameters),
-            Ok(Parameter::Array(_)) => Err(malformed(
-                "Send one operation a request; batches are not taken.",
-            )),
+            Ok(Parameter::Array(_)) => Err(malformed("Send one operation a request; batches are not taken.")),
             Ok(_) => Err(malformed("The body must be a JSON object with `query`.")),
             Err(_) => Err(malformed("The body is not JSON.")),
         }
@@ -187,10 +186,7 @@ impl Parameters {
                 })?,
                 _ => continue,
             };
-            if parameters
-                .insert(name.clone().into_owned(), value)
-                .is_some()
-            {
+            if parameters.insert(name.clone().into_owned(), value).is_some() {
                 let message = format!("The parameter `{name}` stands twice.");
                 return Err(Failure::new(Code::BadUserInput, message));
             }
@@ -212,9 +208,7 @@ impl Parameters {
                     read.query = text;
                 }
                 ("operationName", Parameter::String(text)) => read.operation_name = Some(text),
-                ("variables", map @ Parameter::Object(_)) => {
-                    read.variables = Variables::from_json(map)
-                }
+                ("variables", map @ Parameter::Object(_)) => read.variables = Variables::from_json(map),
                 ("extensions", Parameter::Object(map)) => read.extensions = map,
                 ("operationName" | "variables" | "extensions", Parameter::Null) => {}
                 ("query" | "operationName", _) => return wrong(&name, "a text"),
@@ -226,10 +220,7 @@ impl Parameters {
             return wrong("query", "there");
         }
         if brackets(&read.query) > MAX_BRACKETS {
-            return Err(Failure::new(
-                Code::ComplexityExceeded,
-                "Query is nested too deep.",
-            ));
+            return Err(Failure::new(Code::ComplexityExceeded, "Query is nested too deep."));
         }
         Ok(read)
     }
@@ -252,10 +243,7 @@ fn brackets(document: &str) -> usize {
     let mut rest = document.as_bytes();
     while let Some((first, after)) = rest.split_first() {
         rest = match first {
-            b'#' => after
-                .iter()
-                .position(|byte| b"\r\n".contains(byte))
-                .map_or(&[], |end| &after[end..]),
+            b'#' => after.iter().position(|byte| b"\r\n".contains(byte)).map_or(&[], |end| &after[end..]),
             b'"' => after_text(after),
             b'{' | b'[' | b'(' => {
                 depth += 1;
@@ -302,10 +290,7 @@ fn refuse_changes(request: &mut Request) -> Result<(), Failure> {
     }
     Err(Failure {
         allow: Some("POST"),
-        ..Failure::http(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "By GET, only queries are taken. Send this by POST.",
-        )
+        ..Failure::http(StatusCode::METHOD_NOT_ALLOWED, "By GET, only queries are taken. Send this by POST.")
     })
 }
 
@@ -324,27 +309,20 @@ fn succeeded(media: Media, mut response: async_graphql::Response) -> Response {
     let status = match media {
         Media::Json => StatusCode::OK,
         Media::GraphqlResponse if refused => {
-            let code = response.errors.first().and_then(Code::of);
-            status_of(code.unwrap_or(Code::Internal))
+            response.errors.first().and_then(Code::of).map_or(StatusCode::BAD_REQUEST, status_of)
         }
         Media::GraphqlResponse if response.errors.is_empty() => StatusCode::OK,
         Media::GraphqlResponse => StatusCode::from_u16(PARTIAL_SUCCESS).unwrap_or(StatusCode::OK),
     };
     let headers = std::mem::take(&mut response.http_headers);
-    let body = Body {
-        errors: &response.errors,
-        data: (!refused).then_some(&response.data),
-        extensions: &response.extensions,
-    };
+    let body =
+        Body { errors: &response.errors, data: (!refused).then_some(&response.data), extensions: &response.extensions };
     (headers, reply(media, status, &body)).into_response()
 }
 
 fn failed(media: Media, failure: &Failure, trace: &TraceId) -> Response {
-    let body = Body {
-        errors: &[failure.to_graphql(trace)],
-        data: None,
-        extensions: &std::collections::BTreeMap::new(),
-    };
+    let body =
+        Body { errors: &[failure.to_graphql(trace)], data: None, extensions: &std::collections::BTreeMap::new() };
     let mut response = reply(media, failure.status, &body);
     failure.add_headers(&mut response);
     response
@@ -353,17 +331,11 @@ fn failed(media: Media, failure: &Failure, trace: &TraceId) -> Response {
 fn reply(media: Media, status: StatusCode, body: &Body<'_>) -> Response {
     let mut response = (status, Json(body)).into_response();
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(media.content_type()),
-    );
-    headers.insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("private, no-store"),
-    );
-    headers.insert(
-        header::VARY,
-        HeaderValue::from_static("accept, authorization, cookie"),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media.content_type()));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    headers.insert(header::VARY, HeaderValue::from_static("accept, authorization, cookie"));
     response
 }
+
+#[cfg(test)]
+mod tests;

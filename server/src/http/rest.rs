@@ -28,32 +28,17 @@ const MANUAL_SYNC: &str = include_str!("../../../queries/settings/manual-sync.gr
 const RANGE: &str = "range";
 
 /// `GET /api/dashboard/home?from&to` or `?preset`.
-pub(super) async fn home(
-    web: State<Web>,
-    trace: TraceId,
-    headers: HeaderMap,
-    query: RawQuery,
-) -> Response {
+pub(super) async fn home(web: State<Web>, trace: TraceId, headers: HeaderMap, query: RawQuery) -> Response {
     read(web, trace, headers, query, HOME).await
 }
 
 /// `GET /api/dashboard/shopify?from&to` or `?preset`.
-pub(super) async fn shopify(
-    web: State<Web>,
-    trace: TraceId,
-    headers: HeaderMap,
-    query: RawQuery,
-) -> Response {
+pub(super) async fn shopify(web: State<Web>, trace: TraceId, headers: HeaderMap, query: RawQuery) -> Response {
     read(web, trace, headers, query, SHOPIFY).await
 }
 
 /// `GET /api/settings/sync-status`.
-pub(super) async fn sync_status(
-    web: State<Web>,
-    trace: TraceId,
-    headers: HeaderMap,
-    query: RawQuery,
-) -> Response {
+pub(super) async fn sync_status(web: State<Web>, trace: TraceId, headers: HeaderMap, query: RawQuery) -> Response {
     read(web, trace, headers, query, SYNC_STATUS).await
 }
 
@@ -74,12 +59,9 @@ pub(super) async fn manual_sync(
             serde_json::from_slice(&body)
                 .ok()
                 .filter(Parameter::is_object)
-                .ok_or_else(|| {
-                    Failure::new(Code::BadUserInput, "The body must be a JSON object.")
-                })?
+                .ok_or_else(|| Failure::new(Code::BadUserInput, "The body must be a JSON object."))?
         };
-        let request =
-            Request::new(MANUAL_SYNC).variables(Variables::from_json(json!({ "input": input })));
+        let request = Request::new(MANUAL_SYNC).variables(Variables::from_json(json!({ "input": input })));
         data(graphql::execute(&web.schema, request.data(caller)).await?)
     };
     respond(answered.await, &trace)
@@ -95,9 +77,7 @@ async fn read(
     let answered = async {
         let caller = graphql::admit(&web, &headers, &trace, false).await?;
         let mut request = Request::new(document);
-        let parsed = request
-            .parsed_query()
-            .map_err(|error| Failure::internal(&error))?;
+        let parsed = request.parsed_query().map_err(|error| Failure::internal(&error))?;
         let variables = variables(parsed, &query.unwrap_or_default())?;
         let request = request.variables(Variables::from_json(Parameter::Object(variables)));
         data(graphql::execute(&web.schema, request.data(caller)).await?)
@@ -107,24 +87,17 @@ async fn read(
 
 /// The address's parameters as the document's variables. One that the document does not know is refused: a misspelt
 /// filter that is passed over answers another question than was asked.
-fn variables(
-    document: &ExecutableDocument,
-    query: &str,
-) -> Result<Map<String, Parameter>, Failure> {
+fn variables(document: &ExecutableDocument, query: &str) -> Result<Map<String, Parameter>, Failure> {
     let wrong = |message: String| Err(Failure::new(Code::BadUserInput, message));
     let mut variables = Map::new();
     let mut range = Map::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        let into_range =
-            matches!(&*name, "from" | "to" | "preset") && declared(document, RANGE).is_some();
+        let into_range = matches!(&*name, "from" | "to" | "preset") && declared(document, RANGE).is_some();
         let (target, kind) = match declared(document, &name) {
             _ if into_range => (&mut range, "String"),
             Some(kind) if name != RANGE => (&mut variables, kind),
             _ => {
-                return wrong(format!(
-                    "The parameter `{}` is not known here.",
-                    shortened(&name)
-                ));
+                return wrong(format!("The parameter `{}` is not known here.", shortened(&name)));
             }
         };
         let Some(value) = typed(kind, &value) else {
@@ -144,9 +117,7 @@ fn variables(
 fn declared<'a>(document: &'a ExecutableDocument, name: &str) -> Option<&'a str> {
     let (_, operation) = document.operations.iter().next()?;
     let definitions = &operation.node.variable_definitions;
-    let definition = definitions
-        .iter()
-        .find(|definition| definition.node.name.node == name)?;
+    let definition = definitions.iter().find(|definition| definition.node.name.node == name)?;
     match &definition.node.var_type.node.base {
         BaseType::Named(kind) => Some(kind.as_str()),
         BaseType::List(_) => None,
@@ -187,13 +158,12 @@ mod tests {
 
     use super::*;
 
-    const DOCUMENT: &str = "query Home($range: DateRangeInput!, $granularity: Granularity, $first: Int, $ids: [ID!]) { a }";
+    const DOCUMENT: &str =
+        "query Home($range: DateRangeInput!, $granularity: Granularity, $first: Int, $ids: [ID!]) { a }";
 
     fn read(query: &str) -> Result<Parameter, String> {
         let document = parse_query(DOCUMENT).expect("a document");
-        variables(&document, query)
-            .map(Parameter::Object)
-            .map_err(|failure| failure.message)
+        variables(&document, query).map(Parameter::Object).map_err(|failure| failure.message)
     }
 
     #[test]
@@ -206,23 +176,13 @@ mod tests {
                 "first": 5,
             }))
         );
-        assert_eq!(
-            read("preset=LAST_7_DAYS"),
-            Ok(json!({ "range": { "preset": "LAST_7_DAYS" } }))
-        );
+        assert_eq!(read("preset=LAST_7_DAYS"), Ok(json!({ "range": { "preset": "LAST_7_DAYS" } })));
         assert_eq!(read(""), Ok(json!({ "range": {} })));
     }
 
     #[test]
     fn unknown_repeated_and_unreadable_parameters_are_refused() {
-        for wrong in [
-            "frm=2026-10-01",
-            "first=many",
-            "from=1&from=2",
-            "range=x",
-            "ids=1",
-            "first=99999999999",
-        ] {
+        for wrong in ["frm=2026-10-01", "first=many", "from=1&from=2", "range=x", "ids=1", "first=99999999999"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
     }

@@ -39,23 +39,16 @@ pub struct MigrationState {
 pub async fn migrate_up(config: &DatabaseConfig) -> Result<Vec<String>, MigrationError> {
     let owner = Owner::connect(config).await?;
     let before = owner.states().await?;
-    Migrator::up(&owner.connection, None)
-        .await
-        .map_err(MigrationError::Refused)?;
+    Migrator::up(&owner.connection, None).await.map_err(MigrationError::Refused)?;
     owner.close().await;
     Ok(names(before, false))
 }
 
 /// Takes back the last `steps` migrations, or all; answers their names, the last one first.
-pub async fn migrate_down(
-    config: &DatabaseConfig,
-    steps: Option<u32>,
-) -> Result<Vec<String>, MigrationError> {
+pub async fn migrate_down(config: &DatabaseConfig, steps: Option<u32>) -> Result<Vec<String>, MigrationError> {
     let owner = Owner::connect(config).await?;
     let mut taken_back = names(owner.states().await?, true);
-    Migrator::down(&owner.connection, steps)
-        .await
-        .map_err(MigrationError::Refused)?;
+    Migrator::down(&owner.connection, steps).await.map_err(MigrationError::Refused)?;
     owner.close().await;
     taken_back.reverse();
     if let Some(steps) = steps {
@@ -65,9 +58,7 @@ pub async fn migrate_down(
 }
 
 /// Every migration, oldest first.
-pub async fn migration_states(
-    config: &DatabaseConfig,
-) -> Result<Vec<MigrationState>, MigrationError> {
+pub async fn migration_states(config: &DatabaseConfig) -> Result<Vec<MigrationState>, MigrationError> {
     let owner = Owner::connect(config).await?;
     let states = owner.states().await?;
     owner.close().await;
@@ -88,29 +79,17 @@ impl Owner {
     async fn connect(config: &DatabaseConfig) -> Result<Self, MigrationError> {
         let mut options = ConnectOptions::new(config.address());
         // One connection: the lock and the settings below belong to it.
-        options
-            .max_connections(1)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .sqlx_logging(false);
-        let connection = sea_orm::Database::connect(options)
-            .await
-            .map_err(MigrationError::Unreachable)?;
-        for statement in [
-            format!("select pg_advisory_lock({LOCK})"),
-            format!("set lock_timeout = '{LOCK_TIMEOUT}'"),
-        ] {
-            connection
-                .execute_unprepared(&statement)
-                .await
-                .map_err(MigrationError::Refused)?;
+        options.max_connections(1).connect_timeout(CONNECT_TIMEOUT).sqlx_logging(false);
+        let connection = sea_orm::Database::connect(options).await.map_err(MigrationError::Unreachable)?;
+        for statement in [format!("select pg_advisory_lock({LOCK})"), format!("set lock_timeout = '{LOCK_TIMEOUT}'")] {
+            connection.execute_unprepared(&statement).await.map_err(MigrationError::Refused)?;
         }
         Ok(Self { connection })
     }
 
     async fn states(&self) -> Result<Vec<MigrationState>, MigrationError> {
-        let ledger = Migrator::get_applied_migrations_read_only(&self.connection)
-            .await
-            .map_err(MigrationError::Refused)?;
+        let ledger =
+            Migrator::get_applied_migrations_read_only(&self.connection).await.map_err(MigrationError::Refused)?;
         let applied: Vec<&str> = ledger.iter().map(|migration| migration.name()).collect();
         Ok(Migrator::migrations()
             .iter()
