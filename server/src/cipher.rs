@@ -90,7 +90,9 @@ impl Cipher {
     pub fn new(config: &EncryptionConfig) -> Self {
         let keys = config.keys.iter();
         Self {
-            keys: keys.map(|(id, key)| (id.clone(), XChaCha20Poly1305::new(key.into()))).collect(),
+            keys: keys
+                .map(|(id, key)| (id.clone(), XChaCha20Poly1305::new(key.into())))
+                .collect(),
         }
     }
 
@@ -123,7 +125,9 @@ impl Cipher {
         let [VERSION, id_length, rest @ ..] = sealed else {
             return Err(CipherError::Malformed);
         };
-        let (id, rest) = rest.split_at_checked(usize::from(*id_length)).ok_or(CipherError::Malformed)?;
+        let (id, rest) = rest
+            .split_at_checked(usize::from(*id_length))
+            .ok_or(CipherError::Malformed)?;
         let id = std::str::from_utf8(id).map_err(|_| CipherError::Malformed)?;
         let (nonce, ciphertext) = rest.split_at_checked(NONCE_BYTES).ok_or(CipherError::Malformed)?;
         let known = self.keys.iter().find(|(known, _)| known == id);
@@ -190,9 +194,15 @@ mod tests {
             for bit in 0..8 {
                 let mut changed = sealed.clone();
                 changed[position] ^= 1 << bit;
-                assert!(opened(&cipher, &changed, &place()).is_err(), "byte {position}, bit {bit}");
+                assert!(
+                    opened(&cipher, &changed, &place()).is_err(),
+                    "byte {position}, bit {bit}"
+                );
             }
-            assert!(opened(&cipher, &sealed[..position], &place()).is_err(), "cut at {position}");
+            assert!(
+                opened(&cipher, &sealed[..position], &place()).is_err(),
+                "cut at {position}"
+            );
         }
     }
 
@@ -202,9 +212,18 @@ mod tests {
         let sealed = sealed(&cipher);
         let other = Uuid::from_u128(9);
         for moved in [
-            TokenPlace { account_id: AccountId(other), ..place() },
-            TokenPlace { integration_id: IntegrationId(other), ..place() },
-            TokenPlace { kind: TokenKind::Refresh, ..place() },
+            TokenPlace {
+                account_id: AccountId(other),
+                ..place()
+            },
+            TokenPlace {
+                integration_id: IntegrationId(other),
+                ..place()
+            },
+            TokenPlace {
+                kind: TokenKind::Refresh,
+                ..place()
+            },
         ] {
             assert_eq!(opened(&cipher, &sealed, &moved), Err(CipherError::Forged), "{moved:?}");
         }
@@ -226,7 +245,10 @@ mod tests {
     #[test]
     fn another_key_of_the_same_id_opens_nothing() {
         let sealed = sealed(&cipher(&[("k1", 1)]));
-        assert_eq!(opened(&cipher(&[("k1", 2)]), &sealed, &place()), Err(CipherError::Forged));
+        assert_eq!(
+            opened(&cipher(&[("k1", 2)]), &sealed, &place()),
+            Err(CipherError::Forged)
+        );
     }
 
     #[test]

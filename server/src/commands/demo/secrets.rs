@@ -34,7 +34,10 @@ impl Secrets {
         let file = home.join("secrets.json");
         match fs::read(&file) {
             Ok(text) => serde_json::from_slice(&text).map_err(|error| {
-                CommandError::Failed(format!("{} can't be read ({error}); start with --fresh.", file.display()))
+                CommandError::Failed(format!(
+                    "{} can't be read ({error}); start with --fresh.",
+                    file.display()
+                ))
             }),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let secrets = Self {
@@ -47,7 +50,10 @@ impl Secrets {
                 write_private(&file, &text)?;
                 Ok(secrets)
             }
-            Err(error) => Err(CommandError::Failed(format!("{} can't be read: {error}", file.display()))),
+            Err(error) => Err(CommandError::Failed(format!(
+                "{} can't be read: {error}",
+                file.display()
+            ))),
         }
     }
 }
@@ -82,7 +88,10 @@ pub(super) fn forget(home: &Path) -> Result<(), CommandError> {
     for name in ["secrets.json", "token"] {
         match fs::remove_file(home.join(name)) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(CommandError::Failed(format!("{} can't be removed: {error}", home.join(name).display())));
+                return Err(CommandError::Failed(format!(
+                    "{} can't be removed: {error}",
+                    home.join(name).display()
+                )));
             }
             _ => {}
         }
@@ -96,6 +105,12 @@ fn write_private(file: &Path, content: &[u8]) -> Result<(), CommandError> {
         fs::create_dir_all(folder).map_err(failed)?;
     }
     let mut open = OpenOptions::new();
-    let mut written = open.write(true).create(true).truncate(true).mode(0o600).open(file).map_err(failed)?;
+    let mut written = open
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(file)
+        .map_err(failed)?;
     written.write_all(content).map_err(failed)
 }
