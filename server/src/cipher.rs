@@ -15,6 +15,7 @@ use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::EncryptionConfig;
+use crate::domain::entropy::secret_bytes;
 use crate::domain::ids::{AccountId, IntegrationId};
 
 const VERSION: u8 = 1;
@@ -105,7 +106,7 @@ impl Cipher {
     pub fn seal(&self, token: &SecretString, place: &TokenPlace) -> Result<Vec<u8>, CipherError> {
         let (id, key) = self.keys.first().ok_or(CipherError::NoKey)?;
         let id_length = u8::try_from(id.len()).map_err(|_| CipherError::NoKey)?;
-        let nonce: [u8; NONCE_BYTES] = rand::random();
+        let nonce: [u8; NONCE_BYTES] = secret_bytes();
         let payload = Payload {
             msg: token.expose_secret().as_bytes(),
             aad: &place.bytes(),

@@ -119,9 +119,12 @@ pub enum LogFormat {
     Json,
 }
 
+/// Where a setting's text comes from, by its name.
+type Source = Box<dyn Fn(&str) -> Option<String>>;
+
 /// A set of settings being read, with all that is wrong so far.
 pub struct Settings {
-    source: Box<dyn Fn(&str) -> Option<String>>,
+    source: Source,
     problems: Vec<String>,
 }
 

@@ -16,6 +16,7 @@ use crate::access::ApiToken;
 use crate::accounts::{ApiTokenRequest, Creator, issue_api_token};
 use crate::connections::unguessable;
 use crate::domain::clock::Clock;
+use crate::domain::entropy::secret_bytes;
 use crate::domain::ids::Role;
 use crate::store::{Database, Tenant};
 
@@ -42,7 +43,7 @@ impl Secrets {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let secrets = Self {
                     jwt_secret: unguessable(),
-                    encryption_keys: format!("demo:{}", STANDARD.encode(rand::random::<[u8; 32]>())),
+                    encryption_keys: format!("demo:{}", STANDARD.encode(secret_bytes::<32>())),
                     shopify_api_secret: unguessable(),
                     password: unguessable().chars().take(16).collect(),
                 };
