@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{CommandError, logging, outbound, serve, signal};
+use super::{CommandError, logging, outbound, signal};
 use crate::access::Gate;
 use crate::accounts::{FirstUser, check_account, open_account};
 use crate::app::App;
@@ -24,7 +24,7 @@ use crate::config::Settings;
 use crate::domain::clock::Clock;
 use crate::embedded::{Cluster, ClusterOptions, OWNER};
 use crate::graphql;
-use crate::http::Web;
+use crate::http::{Web, serve};
 use crate::jobs::Jobs;
 use crate::providers::shopify::sandbox::{Sandbox, SandboxConfig};
 use crate::queue::{Worker, WorkerOptions};

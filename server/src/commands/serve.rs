@@ -4,15 +4,11 @@ use tokio::net::TcpListener;
 
 use super::{CommandError, outbound, signal};
 use crate::access::Gate;
-use crate::app::{App, Parts};
+use crate::app::App;
 use crate::config::Settings;
-use crate::connections::Cipher;
 use crate::domain::clock::Clock;
 use crate::graphql;
 use crate::http::{Web, serve};
-use crate::providers::Registry;
-use crate::providers::http::Http;
-use crate::providers::shopify::Shopify;
 use crate::store::Database;
 
 pub(super) async fn run(mut settings: Settings) -> Result<(), CommandError> {
@@ -34,14 +30,7 @@ pub(super) async fn run(mut settings: Settings) -> Result<(), CommandError> {
         return Err(CommandError::Failed(message));
     }
     let clock = Clock::system();
-    let calls = Http::new().map_err(|error| CommandError::Failed(error.to_string()))?;
-    let app = App::new(Parts {
-        database: database.clone(),
-        clock: clock.clone(),
-        providers: Registry::new(Shopify::new(shopify, calls, clock.clone())),
-        cipher: Cipher::new(encryption),
-        public_url: http.public_url,
-    });
+    let app = App::production(database.clone(), clock.clone(), &encryption, shopify, http.public_url)?;
     let web = Web {
         schema: graphql::build(&app),
         gate: Gate::new(auth, database, clock, outbound()?),

@@ -187,8 +187,8 @@ async fn link(app: &App, state: &OAuthState, grant: Grant) -> Result<Connected, 
     let tokens = sealed(&app.cipher, &state.tenant, integration_id, &grant.tokens)?;
     db.replace_tokens(integration_id, &tokens).await?;
     db.audit(&AuditEntry {
-        actor_kind: ActorKind::User,
-        actor_id: Some(state.user_id.to_string()),
+        actor_kind: state.user_id.map_or(ActorKind::ApiToken, |_| ActorKind::User),
+        actor_id: state.user_id.map(|id| id.to_string()),
         action: "integration.connected",
         target_type: "integration",
         target_id: integration_id.to_string(),

@@ -93,9 +93,8 @@ impl<'a> Pull<'a> {
             Err(ProviderError::Reconnect(why)) if !self.renewed => {
                 self.renewed = true;
                 warn!(why, "the store refused the token; trying with a new one");
-                self.access =
-                    connections::renew_shop_access(self.app, &self.run.tenant, self.run.integration_id, &self.access, &why)
-                        .await?;
+                let Run { tenant, integration_id, .. } = self.run;
+                self.access = connections::renew_shop_access(self.app, tenant, *integration_id, &self.access).await?;
                 Ok(self.source.orders(&self.access, query).await?)
             }
             Err(ProviderError::Reconnect(why)) => {
@@ -290,7 +289,7 @@ async fn rebuild(app: &App, db: &TenantDb, run: &Run, days: &[NaiveDate]) -> Res
     db.rebuild_shopify_days(run.integration_id, days).await?;
     db.rebuild_summary(days).await?;
     let account = db.account().await?;
-    db.rebuild_latest_kpis(app.clock.today(account.timezone)).await?;
+    db.rebuild_latest_kpis(app.clock.today(account.zone()?)).await?;
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::super::CommandError;
-use crate::access::api_token_hash;
+use crate::access::ApiToken;
 use crate::accounts::{ApiTokenRequest, Creator, issue_api_token};
 use crate::connections::unguessable;
 use crate::domain::clock::Clock;
@@ -56,7 +56,10 @@ impl Secrets {
 pub(super) async fn api_token(home: &Path, database: &Database, tenant: &Tenant) -> Result<SecretString, CommandError> {
     let file = home.join("token");
     if let Ok(text) = fs::read_to_string(&file) {
-        let known = database.system().find_api_token(&api_token_hash(&text)).await?;
+        let known = match ApiToken::parse(&text) {
+            Some(token) => database.system().find_api_token(token.hash()).await?,
+            None => None,
+        };
         if known.is_some_and(|token| token.tenant == *tenant && token.revoked_at.is_none()) {
             return Ok(text.into());
         }

@@ -1,4 +1,17 @@
 //! The stage hands' door: `/{shop}/_sandbox/…` and `/_sandbox/shops`. Real stores have none; it asks for no token.
+//!
+//! | address | does |
+//! |---|---|
+//! | `GET /_sandbox/shops` | lists the stores |
+//! | `GET`, `POST`, `DELETE /{shop}/_sandbox/faults` | shows, fills and empties the queue: [`Fault`], one or a list, such as `{"fault": "status", "status": 429, "retry_after": 2, "times": 3}` |
+//! | `POST /{shop}/_sandbox/uninstall` | kills every token |
+//! | `GET /{shop}/_sandbox/ledger` | every row of the ledger: [`super::LedgerRow`] |
+//! | `POST /{shop}/_sandbox/orders` | places an order: [`NewOrder`] |
+//! | `POST /{shop}/_sandbox/orders/{id}/refund`, `/edit`, `/cancel` | [`RefundRequest`], [`EditRequest`], [`CancelRequest`] |
+//! | `POST /{shop}/_sandbox/orders/{id}/touch`, `/delete` | takes no body |
+//!
+//! Bodies are JSON, an empty one stands for the defaults, and a field that is not known is refused. An order answers with
+//! its [`super::OrderSummary`].
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -15,7 +28,10 @@ use super::{Fault, Sandbox};
 pub(crate) fn routes() -> Router<Sandbox> {
     Router::new()
         .route("/_sandbox/shops", get(shops))
-        .route("/{shop}/_sandbox/faults", get(faults).post(inject).delete(clear_faults))
+        .route(
+            "/{shop}/_sandbox/faults",
+            get(faults).post(inject).delete(clear_faults),
+        )
         .route("/{shop}/_sandbox/uninstall", post(uninstall))
         .route("/{shop}/_sandbox/ledger", get(ledger))
         .route("/{shop}/_sandbox/orders", post(create))
@@ -49,9 +65,14 @@ impl From<SandboxError> for Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, message) = match self {
-            Self::Sandbox(error @ SandboxError::Refused(_)) => (StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
+            Self::Sandbox(error @ SandboxError::Refused(_)) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
+            }
             Self::Sandbox(error) => (StatusCode::NOT_FOUND, error.to_string()),
-            Self::Body(error) => (StatusCode::BAD_REQUEST, format!("The body can't be read: {error}.")),
+            Self::Body(error) => (
+                StatusCode::BAD_REQUEST,
+                format!("The body can't be read: {error}."),
+            ),
         };
         (status, Json(json!({ "error": message }))).into_response()
     }
@@ -72,7 +93,9 @@ async fn shops(State(sandbox): State<Sandbox>) -> Response {
 async fn faults(State(sandbox): State<Sandbox>, Path(shop): Path<String>) -> Answer {
     let shop = sandbox.shop(&shop)?;
     let now = sandbox.inner.now();
-    let faults = sandbox.inner.with_store(shop, now, |store| store.faults.clone());
+    let faults = sandbox
+        .inner
+        .with_store(shop, now, |store| store.faults.clone());
     Ok(Json(faults).into_response())
 }
 
@@ -89,7 +112,9 @@ async fn inject(State(sandbox): State<Sandbox>, Path(shop): Path<String>, body: 
 
 async fn clear_faults(State(sandbox): State<Sandbox>, Path(shop): Path<String>) -> Answer {
     let shop = sandbox.shop(&shop)?;
-    sandbox.inner.with_store(shop, sandbox.inner.now(), |store| store.faults.clear());
+    sandbox
+        .inner
+        .with_store(shop, sandbox.inner.now(), |store| store.faults.clear());
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

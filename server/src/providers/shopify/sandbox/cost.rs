@@ -54,7 +54,12 @@ pub(crate) struct Bucket {
 impl Bucket {
     /// A full bucket: points it holds, points that flow in each second.
     pub(crate) fn new(size: f64, rate: f64, now: Instant) -> Self {
-        Self { size, rate, level: size, filled_at: now }
+        Self {
+            size,
+            rate,
+            level: size,
+            filled_at: now,
+        }
     }
 
     /// Takes points out, or says no and takes none.
@@ -91,7 +96,11 @@ impl Bucket {
 
 /// The factor of a connection of so many nodes.
 fn factor(nodes: f64) -> f64 {
-    if nodes < 1.0 { 0.0 } else { (2.0 * nodes.ln()).floor().max(1.0) }
+    if nodes < 1.0 {
+        0.0
+    } else {
+        (2.0 * nodes.ln()).floor().max(1.0)
+    }
 }
 
 impl Prices {
@@ -133,7 +142,9 @@ impl Prices {
                     types.insert(name, Shape::Object(fields));
                 }
                 TypeKind::Interface(_) => {
-                    types.entry(name).or_insert_with(|| Shape::Interface(Vec::new()));
+                    types
+                        .entry(name)
+                        .or_insert_with(|| Shape::Interface(Vec::new()));
                 }
                 _ => {}
             }
@@ -149,12 +160,21 @@ impl Prices {
         variables: &Variables,
         data: Option<&Value>,
     ) -> f64 {
-        let bill = Bill { prices: self, document, operation, variables };
+        let bill = Bill {
+            prices: self,
+            document,
+            operation,
+            variables,
+        };
         let root = match operation.ty {
             OperationType::Mutation => "Mutation",
             _ => "QueryRoot",
         };
-        bill.object(root, &[&operation.selection_set.node], data.map_or(Sizing::Asked, Sizing::Got))
+        bill.object(
+            root,
+            &[&operation.selection_set.node],
+            data.map_or(Sizing::Asked, Sizing::Got),
+        )
     }
 }
 
@@ -207,12 +227,19 @@ impl<'a> Bill<'a> {
                 Selection::Field(field) => {
                     let group = groups
                         .entry(field.node.response_key().node.to_string())
-                        .or_insert_with(|| Group { field: &field.node, sets: Vec::new() });
+                        .or_insert_with(|| Group {
+                            field: &field.node,
+                            sets: Vec::new(),
+                        });
                     group.sets.push(&field.node.selection_set.node);
                     continue;
                 }
                 Selection::InlineFragment(fragment) => (
-                    fragment.node.type_condition.as_ref().map(|condition| &condition.node.on.node),
+                    fragment
+                        .node
+                        .type_condition
+                        .as_ref()
+                        .map(|condition| &condition.node.on.node),
                     &fragment.node.selection_set.node,
                 ),
                 Selection::FragmentSpread(spread) => {
@@ -284,12 +311,15 @@ impl<'a> Bill<'a> {
                 (factor(self.size(group).unwrap_or(0.0)) * one).floor()
             }
             Sizing::Got(answer) => {
-                let rows = ["nodes", "edges"].iter().find_map(|key| answer[*key].as_array());
+                let rows = ["nodes", "edges"]
+                    .iter()
+                    .find_map(|key| answer[*key].as_array());
                 let count = rows.map_or(0, Vec::len) as f64;
                 if count < 1.0 {
                     return 0.0;
                 }
-                let edges = self.edges_asked(connection, group) * answer["edges"].as_array().map_or(0, Vec::len) as f64;
+                let edges = self.edges_asked(connection, group)
+                    * answer["edges"].as_array().map_or(0, Vec::len) as f64;
                 let all = self.object(connection, &group.sets, sizing) - edges;
                 (factor(count) * all / count).floor()
             }
@@ -302,25 +332,40 @@ impl<'a> Bill<'a> {
         for set in &group.sets {
             self.collect(connection, set, &mut groups);
         }
-        groups.values().filter(|group| group.field.name.node == "edges").count() as f64
+        groups
+            .values()
+            .filter(|group| group.field.name.node == "edges")
+            .count() as f64
     }
 
     fn size(&self, group: &Group<'a>) -> Option<f64> {
-        ["first", "last"].iter().find_map(|name| match self.argument(group, name)? {
-            Literal::Number(number) => number.as_f64(),
-            _ => None,
-        })
+        ["first", "last"]
+            .iter()
+            .find_map(|name| match self.argument(group, name)? {
+                Literal::Number(number) => number.as_f64(),
+                _ => None,
+            })
     }
 
     fn argument(&self, group: &Group<'a>, name: &str) -> Option<Literal> {
-        let (_, value) = group.field.arguments.iter().find(|(key, _)| key.node == name)?;
-        value.node.clone().into_const_with(|variable| self.variable(&variable).ok_or(())).ok()
+        let (_, value) = group
+            .field
+            .arguments
+            .iter()
+            .find(|(key, _)| key.node == name)?;
+        value
+            .node
+            .clone()
+            .into_const_with(|variable| self.variable(&variable).ok_or(()))
+            .ok()
     }
 
     fn variable(&self, name: &Name) -> Option<Literal> {
         self.variables.get(name).cloned().or_else(|| {
             let definitions = &self.operation.variable_definitions;
-            let definition = definitions.iter().find(|definition| definition.node.name.node == *name)?;
+            let definition = definitions
+                .iter()
+                .find(|definition| definition.node.name.node == *name)?;
             Some(definition.node.default_value.as_ref()?.node.clone())
         })
     }

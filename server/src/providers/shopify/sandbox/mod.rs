@@ -3,7 +3,7 @@
 //!
 //! `http://host/{shop}` stands for `https://{shop}`. Behind it, a request meets
 //!
-//! - `oauth`: installation, code exchange, rotating refresh tokens ([`token`] keeps them alive over a restart);
+//! - `oauth`: installation, code exchange, rotating refresh tokens (`token` keeps them alive over a restart);
 //! - `admin`: the GraphQL endpoint: faults, token, `cost` and its bucket, then `schema`, then the answer in Shopify's
 //!   shape;
 //! - `control`: the stage hands' door, `/{shop}/_sandbox/…`: place, refund, edit, cancel and delete orders, ask for
@@ -52,9 +52,10 @@ use self::token::Mint;
 
 pub use self::faults::{Fault, FaultKind, Target};
 pub use self::hand::{
-    CancelRequest, EditRequest, LedgerRow, LineDiscount, LineQuantity, NewLine, NewOrder, OrderSummary,
-    RefundRequest, SandboxError,
+    CancelRequest, EditRequest, LedgerRow, LineDiscount, LineQuantity, NewLine, NewOrder,
+    OrderSummary, RefundRequest, SandboxError,
 };
+pub use self::order::CancelReason;
 
 /// Tells the sandbox the time. Orders appear, and are paid and refunded, as it goes on.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
@@ -86,7 +87,11 @@ pub struct SandboxConfig {
 
 impl SandboxConfig {
     /// A standard plan, 90 days of history, and no waiting.
-    pub fn new(api_key: impl Into<String>, api_secret: impl Into<SecretString>, clock: Clock) -> Self {
+    pub fn new(
+        api_key: impl Into<String>,
+        api_secret: impl Into<SecretString>,
+        clock: Clock,
+    ) -> Self {
         Self {
             api_key: api_key.into(),
             api_secret: api_secret.into(),
@@ -138,16 +143,33 @@ impl Sandbox {
         let schema = schema::build();
         let prices = Prices::read(&schema.sdl()).expect("a schema prints itself as valid SDL");
         let mint = Mutex::new(Mint::new(config.api_secret.clone()));
-        let stores = shops::ALL.iter().map(|shop| (shop.domain, Mutex::new(None))).collect();
-        Self { inner: Arc::new(Inner { config, schema, prices, stores, mint }) }
+        let stores = shops::ALL
+            .iter()
+            .map(|shop| (shop.domain, Mutex::new(None)))
+            .collect();
+        Self {
+            inner: Arc::new(Inner {
+                config,
+                schema,
+                prices,
+                stores,
+                mint,
+            }),
+        }
     }
 
     /// Everything the sandbox serves. Mount it at the root of an address; the first part of a path is the shop.
     pub fn router(&self) -> Router {
         Router::new()
             .route("/{shop}/admin/oauth/authorize", get(oauth::authorize))
-            .route("/{shop}/admin/oauth/access_token", post(oauth::access_token))
-            .route("/{shop}/admin/api/{version}/graphql.json", post(admin::graphql))
+            .route(
+                "/{shop}/admin/oauth/access_token",
+                post(oauth::access_token),
+            )
+            .route(
+                "/{shop}/admin/api/{version}/graphql.json",
+                post(admin::graphql),
+            )
             .merge(control::routes())
             .fallback(admin::nothing_here)
             .with_state(self.clone())
@@ -171,7 +193,9 @@ impl Sandbox {
     /// [`SandboxError::UnknownShop`].
     pub fn inject(&self, shop: &str, fault: Fault) -> Result<(), SandboxError> {
         let shop = self.shop(shop)?;
-        self.inner.with_store(shop, self.inner.now(), |store| store.faults.push_back(fault));
+        self.inner.with_store(shop, self.inner.now(), |store| {
+            store.faults.push_back(fault)
+        });
         Ok(())
     }
 
@@ -183,7 +207,8 @@ impl Sandbox {
         let shop = self.shop(shop)?;
         let now = self.inner.now();
         self.inner.mint().revoke_shop(shop.domain, now);
-        self.inner.with_store(shop, now, |store| store.subscriptions.clear());
+        self.inner
+            .with_store(shop, now, |store| store.subscriptions.clear());
         Ok(())
     }
 
@@ -211,7 +236,11 @@ impl Inner {
         work: impl FnOnce(&mut Store) -> T,
     ) -> T {
         let open = || {
-            let bucket = Bucket::new(self.config.bucket_size, self.config.restore_rate, Instant::now());
+            let bucket = Bucket::new(
+                self.config.bucket_size,
+                self.config.restore_rate,
+                Instant::now(),
+            );
             Store::new(shop, self.config.history_days, bucket, now)
         };
         match self.stores.get(shop.domain) {

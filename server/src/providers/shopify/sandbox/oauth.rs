@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use hmac::Mac;
@@ -34,16 +34,24 @@ pub(crate) async fn authorize(
         return not_found();
     };
     let config = &sandbox.inner.config;
-    let value = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let value = |name: &str| {
+        query
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    };
     if value("client_id") != Some(config.api_key.as_str()) {
         return refused("invalid_request: Could not find an application with this client_id.");
     }
     let target = value("redirect_uri").and_then(|uri| Url::parse(uri).ok());
-    let Some(mut target) = target.filter(|target| matches!(target.scheme(), "http" | "https")) else {
+    let Some(mut target) = target.filter(|target| matches!(target.scheme(), "http" | "https"))
+    else {
         return refused("invalid_request: The redirect_uri is missing or not whitelisted.");
     };
     if value("grant_options[]").is_some_and(|option| !option.is_empty()) {
-        return refused("invalid_request: The sandbox hands out offline tokens only: leave grant_options[] empty.");
+        return refused(
+            "invalid_request: The sandbox hands out offline tokens only: leave grant_options[] empty.",
+        );
     }
     let scopes = granted_scopes(value("scope").unwrap_or_default());
     if (config.ask_consent || value("prompt") == Some("1")) && value("approve") != Some("1") {
@@ -53,18 +61,36 @@ pub(crate) async fn authorize(
     let now = sandbox.inner.now();
     let handle = shop.domain.split('.').next().unwrap_or_default();
     let mut answer = BTreeMap::from([
-        ("code", sandbox.inner.mint().code(shop.domain, &scopes.join(","), now)),
-        ("host", STANDARD_NO_PAD.encode(format!("admin.shopify.com/store/{handle}"))),
+        (
+            "code",
+            sandbox
+                .inner
+                .mint()
+                .code(shop.domain, &scopes.join(","), now),
+        ),
+        (
+            "host",
+            STANDARD_NO_PAD.encode(format!("admin.shopify.com/store/{handle}")),
+        ),
         ("shop", shop.domain.to_owned()),
         ("timestamp", now.timestamp().to_string()),
     ]);
     if let Some(state) = value("state") {
         answer.insert("state", state.to_owned());
     }
-    let seal = seal(&config.api_secret, answer.iter().map(|(key, value)| (*key, value.as_str())));
-    target.query_pairs_mut().extend_pairs(&answer).append_pair("hmac", &seal);
-    // `Redirect::to` would answer 303; the real one answers 302.
-    (StatusCode::FOUND, Redirect::to(target.as_str()).into_response().headers().clone()).into_response()
+    let seal = seal(
+        &config.api_secret,
+        answer.iter().map(|(key, value)| (*key, value.as_str())),
+    );
+    target
+        .query_pairs_mut()
+        .extend_pairs(&answer)
+        .append_pair("hmac", &seal);
+    (
+        StatusCode::FOUND,
+        [(header::LOCATION, String::from(target))],
+    )
+        .into_response()
 }
 
 /// `POST /admin/oauth/access_token`: codes, refresh tokens and old tokens for new ones.
@@ -79,7 +105,9 @@ pub(crate) async fn access_token(
         return not_found();
     };
     let now = sandbox.inner.now();
-    let fault = sandbox.inner.with_store(shop, now, |store| store.next_fault(Target::Token));
+    let fault = sandbox
+        .inner
+        .with_store(shop, now, |store| store.next_fault(Target::Token));
     let fault = match apply(fault).await {
         Ok(fault) => fault,
         Err(response) => return response,
@@ -98,16 +126,28 @@ fn exchange(sandbox: &Sandbox, shop: &str, headers: &HeaderMap, body: &str) -> (
         .and_then(|value| value.to_str().ok())
         .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
     let fields: BTreeMap<String, String> = if form {
-        form_urlencoded::parse(body.as_bytes()).into_owned().collect()
+        form_urlencoded::parse(body.as_bytes())
+            .into_owned()
+            .collect()
     } else {
         match serde_json::from_str::<BTreeMap<String, Value>>(body) {
-            Ok(fields) => fields.into_iter().map(|(key, value)| (key, plain(value))).collect(),
+            Ok(fields) => fields
+                .into_iter()
+                .map(|(key, value)| (key, plain(value)))
+                .collect(),
             Err(_) => return refusal("invalid_request", "The body is not a JSON object."),
         }
     };
     let value = |name: &str| fields.get(name).map_or("", String::as_str);
-    if !is_app(&sandbox.inner.config, value("client_id"), value("client_secret")) {
-        let (_, answer) = refusal("invalid_client", "The client id or the client secret is wrong.");
+    if !is_app(
+        &sandbox.inner.config,
+        value("client_id"),
+        value("client_secret"),
+    ) {
+        let (_, answer) = refusal(
+            "invalid_client",
+            "The client id or the client secret is wrong.",
+        );
         return (StatusCode::UNAUTHORIZED, answer);
     }
     let now = sandbox.inner.now();
@@ -125,22 +165,38 @@ fn exchange(sandbox: &Sandbox, shop: &str, headers: &HeaderMap, body: &str) -> (
         },
         "refresh_token" => match mint.refresh(shop, value("refresh_token"), now) {
             Some(pair) => pair,
-            None => return refusal("invalid_grant", "The refresh token is invalid, expired or replaced."),
+            None => {
+                return refusal(
+                    "invalid_grant",
+                    "The refresh token is invalid, expired or replaced.",
+                );
+            }
         },
         TOKEN_EXCHANGE => {
             if value("subject_token_type") != OFFLINE_TOKEN
                 || value("requested_token_type") != OFFLINE_TOKEN
                 || !expiring
             {
-                let message = "The sandbox exchanges a non-expiring offline token for an expiring one only.";
+                let message =
+                    "The sandbox exchanges a non-expiring offline token for an expiring one only.";
                 return refusal("invalid_request", message);
             }
             match mint.migrate(shop, value("subject_token"), now) {
                 Some(pair) => pair,
-                None => return refusal("invalid_subject_token", "The token is not a living offline token."),
+                None => {
+                    return refusal(
+                        "invalid_subject_token",
+                        "The token is not a living offline token.",
+                    );
+                }
             }
         }
-        other => return refusal("unsupported_grant_type", &format!("The grant type {other} is not known.")),
+        other => {
+            return refusal(
+                "unsupported_grant_type",
+                &format!("The grant type {other} is not known."),
+            );
+        }
     };
     (StatusCode::OK, token_answer(pair))
 }
@@ -163,21 +219,39 @@ pub(crate) fn seal<'a>(
     secret: &SecretString,
     parameters: impl Iterator<Item = (&'a str, &'a str)>,
 ) -> String {
-    let encode = |text: &str| byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20");
-    let mut pairs: Vec<_> = parameters.filter(|(key, _)| !matches!(*key, "hmac" | "signature")).collect();
+    let encode = |text: &str| {
+        byte_serialize(text.as_bytes())
+            .collect::<String>()
+            .replace('+', "%20")
+    };
+    let mut pairs: Vec<_> = parameters
+        .filter(|(key, _)| !matches!(*key, "hmac" | "signature"))
+        .collect();
     pairs.sort_unstable();
-    let message: Vec<_> =
-        pairs.into_iter().map(|(key, value)| format!("{}={}", encode(key), encode(value))).collect();
+    let message: Vec<_> = pairs
+        .into_iter()
+        .map(|(key, value)| format!("{}={}", encode(key), encode(value)))
+        .collect();
     let mut mac = keyed(secret);
     mac.update(message.join("&").as_bytes());
-    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    mac.finalize()
+        .into_bytes()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Scopes as Shopify grants them: the right to write swallows the right to read.
 fn granted_scopes(asked: &str) -> Vec<String> {
-    let asked: Vec<_> = asked.split([',', ' ']).map(str::trim).filter(|scope| !scope.is_empty()).collect();
+    let asked: Vec<_> = asked
+        .split([',', ' '])
+        .map(str::trim)
+        .filter(|scope| !scope.is_empty())
+        .collect();
     let swallowed = |scope: &str| {
-        scope.strip_prefix("read_").is_some_and(|what| asked.contains(&format!("write_{what}").as_str()))
+        scope
+            .strip_prefix("read_")
+            .is_some_and(|what| asked.contains(&format!("write_{what}").as_str()))
     };
     let mut granted: Vec<String> = Vec::new();
     for scope in asked.iter().filter(|scope| !swallowed(scope)) {
@@ -189,7 +263,14 @@ fn granted_scopes(asked: &str) -> Vec<String> {
 }
 
 fn is_app(config: &SandboxConfig, id: &str, secret: &str) -> bool {
-    config.api_key == id && bool::from(config.api_secret.expose_secret().as_bytes().ct_eq(secret.as_bytes()))
+    config.api_key == id
+        && bool::from(
+            config
+                .api_secret
+                .expose_secret()
+                .as_bytes()
+                .ct_eq(secret.as_bytes()),
+        )
 }
 
 fn plain(value: Value) -> String {
@@ -200,11 +281,17 @@ fn plain(value: Value) -> String {
 }
 
 fn refusal(error: &str, description: &str) -> (StatusCode, Value) {
-    (StatusCode::BAD_REQUEST, json!({ "error": error, "error_description": description }))
+    (
+        StatusCode::BAD_REQUEST,
+        json!({ "error": error, "error_description": description }),
+    )
 }
 
 fn refused(message: &str) -> Response {
-    let page = page("Oauth error", &format!("<p>Oauth error {}</p>", escape(message)));
+    let page = page(
+        "Oauth error",
+        &format!("<p>Oauth error {}</p>", escape(message)),
+    );
     (StatusCode::BAD_REQUEST, Html(page)).into_response()
 }
 
@@ -213,7 +300,11 @@ fn consent_page(shop: &str, scopes: &[String], query: &[(String, String)]) -> St
         .iter()
         .filter(|(key, _)| key != "approve")
         .map(|(key, value)| {
-            format!(r#"<input type="hidden" name="{}" value="{}">"#, escape(key), escape(value))
+            format!(
+                r#"<input type="hidden" name="{}" value="{}">"#,
+                escape(key),
+                escape(value)
+            )
         })
         .collect();
     let scopes: String = scopes
@@ -244,5 +335,8 @@ button:hover{{background:#185a41}}</style></head><body><main>{body}</main></body
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }

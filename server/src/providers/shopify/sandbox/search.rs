@@ -73,7 +73,11 @@ impl Search {
         let parsed = describe(&filter);
         let mut warnings = Vec::new();
         let filter = prune(filter, fields, &mut warnings).unwrap_or(Filter::All(Vec::new()));
-        Self { filter, parsed, warnings }
+        Self {
+            filter,
+            parsed,
+            warnings,
+        }
     }
 }
 
@@ -100,15 +104,23 @@ impl Term {
                 Ok(value) => compare(self.relation, number, &value),
                 Err(_) => true,
             },
-            Content::Flag(flag) => self.value.eq_ignore_ascii_case(if *flag { "true" } else { "false" }),
-            Content::Words(words) => words.iter().any(|word| word.eq_ignore_ascii_case(&self.value)),
+            Content::Flag(flag) => {
+                self.value
+                    .eq_ignore_ascii_case(if *flag { "true" } else { "false" })
+            }
+            Content::Words(words) => words
+                .iter()
+                .any(|word| word.eq_ignore_ascii_case(&self.value)),
         }
     }
 
     fn moment(&self, shop: &Profile) -> Option<Moment> {
         let day = || {
             let date: NaiveDate = self.value.get(..10)?.parse().ok()?;
-            Some(Moment { start: shop.day_start(date), end: shop.day_start(date + Days::new(1)) })
+            Some(Moment {
+                start: shop.day_start(date),
+                end: shop.day_start(date + Days::new(1)),
+            })
         };
         if !self.quoted || self.value.len() == 10 {
             return day();
@@ -120,7 +132,10 @@ impl Term {
                 shop.instant(wall.date(), wall.time(), false)
             }
         };
-        Some(Moment { start: instant, end: instant })
+        Some(Moment {
+            start: instant,
+            end: instant,
+        })
     }
 }
 
@@ -137,8 +152,20 @@ impl Moment {
             Relation::Is => at == self.start || (self.start <= at && at < self.end),
             Relation::AtLeast => at >= self.start,
             Relation::Below => at < self.start,
-            Relation::Above => if point { at > self.start } else { at >= self.end },
-            Relation::AtMost => if point { at <= self.start } else { at < self.end },
+            Relation::Above => {
+                if point {
+                    at > self.start
+                } else {
+                    at >= self.end
+                }
+            }
+            Relation::AtMost => {
+                if point {
+                    at <= self.start
+                } else {
+                    at < self.end
+                }
+            }
         }
     }
 }
@@ -156,11 +183,16 @@ fn compare<T: Ord>(relation: Relation, left: &T, right: &T) -> bool {
 fn prune(filter: Filter, fields: &[(&str, Kind)], warnings: &mut Vec<Value>) -> Option<Filter> {
     match filter {
         Filter::All(parts) => Some(Filter::All(
-            parts.into_iter().filter_map(|part| prune(part, fields, warnings)).collect(),
+            parts
+                .into_iter()
+                .filter_map(|part| prune(part, fields, warnings))
+                .collect(),
         )),
         Filter::Any(parts) => {
-            let parts: Vec<_> =
-                parts.into_iter().filter_map(|part| prune(part, fields, warnings)).collect();
+            let parts: Vec<_> = parts
+                .into_iter()
+                .filter_map(|part| prune(part, fields, warnings))
+                .collect();
             (!parts.is_empty()).then_some(Filter::Any(parts))
         }
         Filter::Not(part) => prune(*part, fields, warnings).map(|part| Filter::Not(Box::new(part))),
@@ -191,7 +223,9 @@ impl Kind {
         let value = term.value.as_str();
         match self {
             Self::Time => {
-                let day = value.get(..10).is_some_and(|day| day.parse::<NaiveDate>().is_ok());
+                let day = value
+                    .get(..10)
+                    .is_some_and(|day| day.parse::<NaiveDate>().is_ok());
                 let whole = !term.quoted
                     || value.len() == 10
                     || DateTime::parse_from_rfc3339(value).is_ok()
@@ -199,7 +233,9 @@ impl Kind {
                 day && whole
             }
             Self::Number => value.parse::<u64>().is_ok(),
-            Self::Flag => ["true", "false"].iter().any(|word| value.eq_ignore_ascii_case(word)),
+            Self::Flag => ["true", "false"]
+                .iter()
+                .any(|word| value.eq_ignore_ascii_case(word)),
             Self::Text => true,
             Self::OneOf(words) => words.iter().any(|word| value.eq_ignore_ascii_case(word)),
         }
@@ -238,7 +274,11 @@ impl Parser<'_> {
         while self.word("OR") {
             parts.push(self.all());
         }
-        if parts.len() == 1 { parts.remove(0) } else { Filter::Any(parts) }
+        if parts.len() == 1 {
+            parts.remove(0)
+        } else {
+            Filter::Any(parts)
+        }
     }
 
     fn all(&mut self) -> Filter {
@@ -301,7 +341,11 @@ impl Parser<'_> {
                 }
             }
         }
-        let quote = self.rest.chars().next().filter(|letter| matches!(letter, '\'' | '"'));
+        let quote = self
+            .rest
+            .chars()
+            .next()
+            .filter(|letter| matches!(letter, '\'' | '"'));
         let (value, rest) = match quote {
             Some(quote) => {
                 let body = &self.rest[1..];
@@ -317,13 +361,22 @@ impl Parser<'_> {
         };
         let value = value.to_owned();
         self.rest = rest;
-        Term { field, relation, value, quoted: quote.is_some() }
+        Term {
+            field,
+            relation,
+            value,
+            quoted: quote.is_some(),
+        }
     }
 
     fn peeks(&self, word: &str) -> bool {
-        self.rest.trim_start().strip_prefix(word).is_some_and(|rest| {
-            rest.is_empty() || rest.starts_with(|letter: char| letter.is_whitespace() || letter == '(')
-        })
+        self.rest
+            .trim_start()
+            .strip_prefix(word)
+            .is_some_and(|rest| {
+                rest.is_empty()
+                    || rest.starts_with(|letter: char| letter.is_whitespace() || letter == '(')
+            })
     }
 
     fn word(&mut self, word: &str) -> bool {

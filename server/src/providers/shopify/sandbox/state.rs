@@ -92,7 +92,10 @@ impl Store {
         if self.next_day <= today {
             let shelf = Arc::make_mut(&mut self.shelf);
             while self.next_day <= today {
-                self.calendar.write(self.next_day).into_iter().for_each(|order| shelf.put(order));
+                self.calendar
+                    .write(self.next_day)
+                    .into_iter()
+                    .for_each(|order| shelf.put(order));
                 self.next_day = self.next_day + Days::new(1);
             }
         }

@@ -58,7 +58,6 @@ pub(crate) struct Mint {
 }
 
 /// What the token endpoint hands out.
-#[derive(Debug)]
 pub(crate) struct Pair {
     pub(crate) access: String,
     pub(crate) refresh: Option<String>,
@@ -96,9 +95,18 @@ impl Mint {
     }
 
     /// Redeems a code, once.
-    pub(crate) fn redeem(&mut self, shop: &str, code: &str, expiring: bool, now: DateTime<Utc>) -> Option<Pair> {
+    pub(crate) fn redeem(
+        &mut self,
+        shop: &str,
+        code: &str,
+        expiring: bool,
+        now: DateTime<Utc>,
+    ) -> Option<Pair> {
         let claims = self.living(code, now)?;
-        if claims.kind != Use::Code || claims.shop != shop || !self.used_codes.insert(code.to_owned()) {
+        if claims.kind != Use::Code
+            || claims.shop != shop
+            || !self.used_codes.insert(code.to_owned())
+        {
             return None;
         }
         Some(self.pair(&claims, expiring, now))
@@ -121,15 +129,17 @@ impl Mint {
         if again {
             self.exchanged.insert(token.to_owned());
         }
-        let claims = claims.filter(|claims| claims.kind == Use::Permanent && claims.shop == shop)?;
+        let claims =
+            claims.filter(|claims| claims.kind == Use::Permanent && claims.shop == shop)?;
         self.exchanged.insert(token.to_owned());
         Some(self.pair(&claims, true, now))
     }
 
     /// The contents of an access token that opens this shop now.
     pub(crate) fn admit(&self, shop: &str, token: &str, now: DateTime<Utc>) -> Option<Claims> {
-        self.living(token, now)
-            .filter(|claims| claims.shop == shop && matches!(claims.kind, Use::Access | Use::Permanent))
+        self.living(token, now).filter(|claims| {
+            claims.shop == shop && matches!(claims.kind, Use::Access | Use::Permanent)
+        })
     }
 
     /// Kills one token.
@@ -139,7 +149,8 @@ impl Mint {
 
     /// Kills everything issued for a shop so far, as an uninstallation does.
     pub(crate) fn revoke_shop(&mut self, shop: &str, now: DateTime<Utc>) {
-        self.uninstalled.insert(shop.to_owned(), now.timestamp_millis());
+        self.uninstalled
+            .insert(shop.to_owned(), now.timestamp_millis());
     }
 
     fn pair(&mut self, from: &Claims, expiring: bool, now: DateTime<Utc>) -> Pair {
@@ -150,7 +161,8 @@ impl Mint {
                 generation: from.generation + 1,
                 serial: self.serial,
                 issued: now.timestamp_millis(),
-                expires: seconds.map(|seconds| (now + Duration::seconds(seconds)).timestamp_millis()),
+                expires: seconds
+                    .map(|seconds| (now + Duration::seconds(seconds)).timestamp_millis()),
                 ..from.clone()
             };
             self.sign(&claims)
@@ -162,7 +174,11 @@ impl Mint {
                 scopes: from.scopes.clone(),
             }
         } else {
-            Pair { access: issue(Use::Permanent, None), refresh: None, scopes: from.scopes.clone() }
+            Pair {
+                access: issue(Use::Permanent, None),
+                refresh: None,
+                scopes: from.scopes.clone(),
+            }
         }
     }
 
@@ -170,12 +186,18 @@ impl Mint {
         let claims = self.read(token)?;
         let now = now.timestamp_millis();
         let outdated = claims.kind == Use::Refresh
-            && self.floors.get(&claims.family).is_some_and(|floor| claims.generation < *floor);
+            && self
+                .floors
+                .get(&claims.family)
+                .is_some_and(|floor| claims.generation < *floor);
         let dead = outdated
             || claims.expires.is_some_and(|end| end <= now)
             || self.revoked.contains(token)
             || self.exchanged.contains(token)
-            || self.uninstalled.get(&claims.shop).is_some_and(|end| claims.issued <= *end);
+            || self
+                .uninstalled
+                .get(&claims.shop)
+                .is_some_and(|end| claims.issued <= *end);
         (!dead).then_some(claims)
     }
 
@@ -191,9 +213,14 @@ impl Mint {
     }
 
     fn read(&self, token: &str) -> Option<Claims> {
-        let token = token.strip_prefix("shpat_").or(token.strip_prefix("shprt_")).unwrap_or(token);
+        let token = token
+            .strip_prefix("shpat_")
+            .or(token.strip_prefix("shprt_"))
+            .unwrap_or(token);
         let (body, seal) = token.split_once('.')?;
-        self.mac(body).verify_slice(&URL_SAFE_NO_PAD.decode(seal).ok()?).ok()?;
+        self.mac(body)
+            .verify_slice(&URL_SAFE_NO_PAD.decode(seal).ok()?)
+            .ok()?;
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(body).ok()?).ok()
     }
 

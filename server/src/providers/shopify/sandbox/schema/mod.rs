@@ -17,7 +17,9 @@ mod webhook;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use async_graphql::{Context, EmptySubscription, Error, ErrorExtensions, ID, Interface, Object, Result, Schema};
+use async_graphql::{
+    Context, EmptySubscription, Error, ErrorExtensions, ID, Interface, Object, Result, Schema,
+};
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -84,8 +86,12 @@ pub(crate) struct Buyer {
 impl Scene {
     /// Whether the token has a scope; the right to write includes the right to read.
     pub(crate) fn has_scope(&self, scope: &str) -> bool {
-        let writing = scope.strip_prefix("read_").map(|what| format!("write_{what}"));
-        self.scopes.iter().any(|granted| granted == scope || Some(granted) == writing.as_ref())
+        let writing = scope
+            .strip_prefix("read_")
+            .map(|what| format!("write_{what}"));
+        self.scopes
+            .iter()
+            .any(|granted| granted == scope || Some(granted) == writing.as_ref())
     }
 
     fn demand(&self, scope: &str, field: &str) -> Result<()> {
@@ -96,20 +102,26 @@ impl Scene {
         let message = format!("Access denied for {field} field. Required access: {access}");
         Err(Error::new(message).extend_with(|_, extensions| {
             extensions.set("code", "ACCESS_DENIED");
-            extensions.set("documentation", "https://shopify.dev/api/usage/access-scopes");
+            extensions.set(
+                "documentation",
+                "https://shopify.dev/api/usage/access-scopes",
+            );
             extensions.set("requiredAccess", access);
         }))
     }
 
     /// The orders that a reader sees.
     pub(crate) fn orders(&self) -> impl Iterator<Item = &Arc<ledger::Order>> {
-        self.shelf.orders.iter().filter(|order| order.is_there(self.now) && order.processed_at >= self.oldest)
+        self.shelf
+            .orders
+            .iter()
+            .filter(|order| order.is_there(self.now) && order.created_at >= self.oldest)
     }
 
     pub(crate) fn order(&self, id: u64) -> Option<Arc<ledger::Order>> {
         self.shelf
             .order(id)
-            .filter(|order| order.is_there(self.now) && order.processed_at >= self.oldest)
+            .filter(|order| order.is_there(self.now) && order.created_at >= self.oldest)
             .cloned()
     }
 
@@ -117,7 +129,12 @@ impl Scene {
     pub(crate) fn customers(&self) -> &HashMap<u64, Buyer> {
         self.customers.get_or_init(|| {
             let mut buyers: HashMap<u64, Buyer> = HashMap::new();
-            for order in self.shelf.orders.iter().filter(|order| order.is_there(self.now)) {
+            for order in self
+                .shelf
+                .orders
+                .iter()
+                .filter(|order| order.is_there(self.now))
+            {
                 let Some(customer) = &order.customer else {
                     continue;
                 };
@@ -146,19 +163,29 @@ impl Scene {
     fn search(&self, ctx: &Context<'_>, query: Option<&str>, fields: &[(&str, Kind)]) -> Search {
         let search = Search::read(query.unwrap_or_default(), fields);
         if query.is_some() && (self.explain_searches || !search.warnings.is_empty()) {
-            let path = ctx.path_node.map(|node| node.to_string_vec()).unwrap_or_default();
+            let path = ctx
+                .path_node
+                .map(|node| node.to_string_vec())
+                .unwrap_or_default();
             let mut note = json!({ "path": path, "query": query, "parsed": search.parsed });
             if !search.warnings.is_empty() {
                 note["warnings"] = Value::from(search.warnings.clone());
             }
-            self.searches.lock().unwrap_or_else(PoisonError::into_inner).push(note);
+            self.searches
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(note);
         }
         search
     }
 
     fn found_orders(&self, search: &Search) -> Vec<Arc<ledger::Order>> {
         self.orders()
-            .filter(|order| search.filter.admits(self.shop, &|field| order::content(order, self.now, field)))
+            .filter(|order| {
+                search
+                    .filter
+                    .admits(self.shop, &|field| order::content(order, self.now, field))
+            })
             .cloned()
             .collect()
     }
@@ -167,15 +194,21 @@ impl Scene {
         let (kind, number) = parse_gid(id)?;
         let scene = Arc::clone(self);
         Some(match kind {
-            "Order" => Node::Order(Order { order: self.order(number)?, scene }),
-            "Customer" => Node::Customer(Customer { buyer: self.customers().get(&number)?.clone(), scene }),
-            "Product" => {
-                let product = self.shop.products(self.now).into_iter().find(|product| product.id == number)?;
-                Node::Product(Product { product: Arc::new(product), scene })
-            }
+            "Order" => Node::Order(Order {
+                order: self.order(number)?,
+                scene,
+            }),
+            "Customer" => Node::Customer(Customer {
+                buyer: self.customers().get(&number)?.clone(),
+                scene,
+            }),
+            "Product" => Node::Product(Product::find(&scene, number)?),
             "ProductVariant" => Node::ProductVariant(ProductVariant::find(&scene, number)?),
             "Refund" => Node::Refund(Refund::find(&scene, number)?),
-            "Shop" if number == self.shop.number => Node::Shop(Shop { shop: self.shop, now: self.now }),
+            "Shop" if number == self.shop.number => Node::Shop(Shop {
+                shop: self.shop,
+                now: self.now,
+            }),
             _ => return None,
         })
     }
@@ -243,11 +276,16 @@ pub(crate) struct QueryRoot;
 #[Object]
 impl QueryRoot {
     async fn shop(&self, ctx: &Context<'_>) -> Shop {
-        Shop { shop: scene(ctx).shop, now: scene(ctx).now }
+        Shop {
+            shop: scene(ctx).shop,
+            now: scene(ctx).now,
+        }
     }
 
     async fn current_app_installation(&self, ctx: &Context<'_>) -> AppInstallation {
-        AppInstallation { scopes: scene(ctx).scopes.clone() }
+        AppInstallation {
+            scopes: scene(ctx).scopes.clone(),
+        }
     }
 
     async fn node(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Node>> {
@@ -259,7 +297,10 @@ impl QueryRoot {
 
     async fn nodes(&self, ctx: &Context<'_>, ids: Vec<ID>) -> Result<Vec<Option<Node>>> {
         if ids.len() > 250 {
-            let message = format!("The input array size of {} is greater than the maximum allowed of 250.", ids.len());
+            let message = format!(
+                "The input array size of {} is greater than the maximum allowed of 250.",
+                ids.len()
+            );
             return Err(Error::new(message)
                 .extend_with(|_, extensions| extensions.set("code", "MAX_INPUT_SIZE_EXCEEDED")));
         }
@@ -273,7 +314,10 @@ impl QueryRoot {
         let scene = scene(ctx);
         scene.demand("read_orders", "order")?;
         let order = scene.order(number_of(&id, "Order")?);
-        Ok(order.map(|order| Order { order, scene: Arc::clone(scene) }))
+        Ok(order.map(|order| Order {
+            order,
+            scene: Arc::clone(scene),
+        }))
     }
 
     async fn refund(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Refund>> {
@@ -290,19 +334,32 @@ impl QueryRoot {
         first: Option<i32>,
         last: Option<i32>,
         query: Option<String>,
-        #[graphql(default)] reverse: Option<bool>,
+        #[graphql(default_with = "Some(false)")] reverse: Option<bool>,
         saved_search_id: Option<ID>,
-        #[graphql(default_with = "Some(OrderSortKeys::ProcessedAt)")] sort_key: Option<OrderSortKeys>,
+        #[graphql(default_with = "Some(OrderSortKeys::ProcessedAt)")] sort_key: Option<
+            OrderSortKeys,
+        >,
     ) -> Result<OrderConnection> {
         let scene = scene(ctx);
         scene.demand("read_orders", "orders")?;
         no_saved_searches(saved_search_id)?;
         let search = scene.search(ctx, query.as_deref(), order::SEARCH_FIELDS);
         let sort_key = sort_key.unwrap_or(OrderSortKeys::Id);
-        let window = Window { after, before, first, last, reverse: reverse.unwrap_or_default() };
+        let window = Window {
+            after,
+            before,
+            first,
+            last,
+            reverse: reverse.unwrap_or_default(),
+        };
         let key = |order: &Arc<ledger::Order>| sort_key.key(order, scene.now);
         let page = paginate(scene.found_orders(&search), sort_key.name(), key, window)?;
-        Ok(page.map(|order| Order { order, scene: Arc::clone(scene) }).into())
+        Ok(page
+            .map(|order| Order {
+                order,
+                scene: Arc::clone(scene),
+            })
+            .into())
     }
 
     async fn orders_count(
@@ -328,7 +385,7 @@ impl QueryRoot {
         first: Option<i32>,
         last: Option<i32>,
         query: Option<String>,
-        #[graphql(default)] reverse: Option<bool>,
+        #[graphql(default_with = "Some(false)")] reverse: Option<bool>,
         #[graphql(default_with = "Some(CustomerSortKeys::Id)")] sort_key: Option<CustomerSortKeys>,
     ) -> Result<CustomerConnection> {
         let scene = scene(ctx);
@@ -337,13 +394,28 @@ impl QueryRoot {
         let found: Vec<_> = scene
             .customers()
             .values()
-            .filter(|buyer| search.filter.admits(scene.shop, &|field| customer::content(buyer, field)))
+            .filter(|buyer| {
+                search
+                    .filter
+                    .admits(scene.shop, &|field| customer::content(buyer, field))
+            })
             .cloned()
             .collect();
         let sort_key = sort_key.unwrap_or(CustomerSortKeys::Id);
-        let window = Window { after, before, first, last, reverse: reverse.unwrap_or_default() };
+        let window = Window {
+            after,
+            before,
+            first,
+            last,
+            reverse: reverse.unwrap_or_default(),
+        };
         let page = paginate(found, sort_key.name(), |buyer| sort_key.key(buyer), window)?;
-        Ok(page.map(|buyer| Customer { buyer, scene: Arc::clone(scene) }).into())
+        Ok(page
+            .map(|buyer| Customer {
+                buyer,
+                scene: Arc::clone(scene),
+            })
+            .into())
     }
 
     #[expect(clippy::too_many_arguments, reason = "the field has so many")]
@@ -355,7 +427,7 @@ impl QueryRoot {
         first: Option<i32>,
         last: Option<i32>,
         query: Option<String>,
-        #[graphql(default)] reverse: Option<bool>,
+        #[graphql(default_with = "Some(false)")] reverse: Option<bool>,
         saved_search_id: Option<ID>,
         #[graphql(default_with = "Some(ProductSortKeys::Id)")] sort_key: Option<ProductSortKeys>,
     ) -> Result<ProductConnection> {
@@ -367,12 +439,27 @@ impl QueryRoot {
             .shop
             .products(scene.now)
             .into_iter()
-            .filter(|product| search.filter.admits(scene.shop, &|field| product::content(product, field)))
+            .filter(|product| {
+                search
+                    .filter
+                    .admits(scene.shop, &|field| product::content(product, field))
+            })
             .collect();
         let sort_key = sort_key.unwrap_or(ProductSortKeys::Id);
-        let window = Window { after, before, first, last, reverse: reverse.unwrap_or_default() };
-        let page = paginate(found, sort_key.name(), |product| sort_key.key(product), window)?;
-        Ok(page.map(|product| Product { product: Arc::new(product), scene: Arc::clone(scene) }).into())
+        let window = Window {
+            after,
+            before,
+            first,
+            last,
+            reverse: reverse.unwrap_or_default(),
+        };
+        let page = paginate(
+            found,
+            sort_key.name(),
+            |product| sort_key.key(product),
+            window,
+        )?;
+        Ok(page.map(|product| Product(Arc::new(product))).into())
     }
 
     #[expect(clippy::too_many_arguments, reason = "the field has so many")]
@@ -385,7 +472,7 @@ impl QueryRoot {
         last: Option<i32>,
         format: Option<WebhookSubscriptionFormat>,
         query: Option<String>,
-        #[graphql(default)] reverse: Option<bool>,
+        #[graphql(default_with = "Some(false)")] reverse: Option<bool>,
         #[graphql(default_with = "Some(WebhookSubscriptionSortKeys::CreatedAt)")] sort_key: Option<
             WebhookSubscriptionSortKeys,
         >,
@@ -400,12 +487,27 @@ impl QueryRoot {
             .inner
             .with_store(scene.shop, scene.now, |store| store.subscriptions.clone())
             .into_iter()
-            .filter(|it| wanted_format && topics.as_ref().is_none_or(|topics| topics.contains(&it.topic)))
+            .filter(|it| {
+                wanted_format
+                    && topics
+                        .as_ref()
+                        .is_none_or(|topics| topics.contains(&it.topic))
+            })
             .filter(|it| uri.as_ref().is_none_or(|uri| *uri == it.uri))
-            .filter(|it| search.filter.admits(scene.shop, &|_| Content::Number(it.id)))
+            .filter(|it| {
+                search
+                    .filter
+                    .admits(scene.shop, &|_| Content::Number(it.id))
+            })
             .collect();
         let sort_key = sort_key.unwrap_or(WebhookSubscriptionSortKeys::Id);
-        let window = Window { after, before, first, last, reverse: reverse.unwrap_or_default() };
+        let window = Window {
+            after,
+            before,
+            first,
+            last,
+            reverse: reverse.unwrap_or_default(),
+        };
         let page = paginate(found, sort_key.name(), |it| sort_key.key(it), window)?;
         Ok(page.map(WebhookSubscription).into())
     }
@@ -437,6 +539,8 @@ impl Mutation {
 fn no_saved_searches(id: Option<ID>) -> Result<()> {
     match id {
         None => Ok(()),
-        Some(_) => Err(Error::new("The sandbox keeps no saved searches: send the filter as `query`.")),
+        Some(_) => Err(Error::new(
+            "The sandbox keeps no saved searches: send the filter as `query`.",
+        )),
     }
 }

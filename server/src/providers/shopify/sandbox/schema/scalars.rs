@@ -69,7 +69,11 @@ impl ScalarType for Url {
 
 fn plain(number: Number) -> String {
     let text = number.normalize().to_string();
-    if text.contains('.') { text } else { format!("{text}.0") }
+    if text.contains('.') {
+        text
+    } else {
+        format!("{text}.0")
+    }
 }
 
 /// An amount and its currency.
@@ -88,7 +92,10 @@ pub(crate) struct MoneyBag {
 
 impl MoneyV2 {
     pub(crate) fn new(amount: Number, currency_code: CurrencyCode) -> Self {
-        Self { amount: Decimal(amount), currency_code }
+        Self {
+            amount: Decimal(amount),
+            currency_code,
+        }
     }
 }
 
