@@ -1,5 +1,7 @@
 //! The server's tests against a real PostgreSQL: one binary, its folders as in `src`.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails says so by a panic")]
+
 mod api;
 mod crash;
 mod dashboards;
