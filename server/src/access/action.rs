@@ -50,8 +50,15 @@ impl Action {
 }
 
 /// Every scope that a token may be limited to.
-pub const SCOPES: [&str; 7] =
-    ["kpi:read", "sync:write", "deliveries:read", "connections:write", "tokens:write", "users:write", "account:write"];
+pub const SCOPES: [&str; 7] = [
+    "kpi:read",
+    "sync:write",
+    "deliveries:read",
+    "connections:write",
+    "tokens:write",
+    "users:write",
+    "account:write",
+];
 
 /// Roles form a ladder: each may do all that the ones below it may.
 pub(super) fn rank(role: Role) -> u8 {

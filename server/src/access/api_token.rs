@@ -76,7 +76,10 @@ impl ApiToken {
     }
 
     fn of(text: &str) -> Self {
-        Self { hash: Sha256::digest(text.as_bytes()).into(), shown: text.chars().take(SHOWN).collect() }
+        Self {
+            hash: Sha256::digest(text.as_bytes()).into(),
+            shown: text.chars().take(SHOWN).collect(),
+        }
     }
 
     /// SHA-256 of the whole token.
@@ -145,7 +148,10 @@ mod tests {
         assert_eq!(written(&[62], 3), "010");
         assert_eq!(written(&[1, 0], 3), "048");
         assert_eq!(written(&u32::MAX.to_be_bytes(), 6), "4gfFC3");
-        assert!(!written(&[255; 32], BODY_DIGITS).starts_with('0'), "43 digits are needed and are enough");
+        assert!(
+            !written(&[255; 32], BODY_DIGITS).starts_with('0'),
+            "43 digits are needed and are enough"
+        );
     }
 
     #[test]
@@ -166,7 +172,14 @@ mod tests {
             let changed = String::from_utf8(changed).expect("ASCII");
             assert!(ApiToken::parse(&changed).is_none(), "{changed}");
         }
-        for wrong in [&text[1..], &format!("{text}A"), &text.to_uppercase(), "ckpi_", "", "ckpi_ä"] {
+        for wrong in [
+            &text[1..],
+            &format!("{text}A"),
+            &text.to_uppercase(),
+            "ckpi_",
+            "",
+            "ckpi_ä",
+        ] {
             assert!(ApiToken::parse(wrong).is_none(), "{wrong}");
         }
     }

@@ -94,8 +94,14 @@ impl Gate {
             config,
             database,
             clock,
-            members: Cache::builder().max_capacity(REMEMBERED).time_to_live(MEMBER_MEMORY).build(),
-            tokens: Cache::builder().max_capacity(REMEMBERED).time_to_live(TOKEN_MEMORY).build(),
+            members: Cache::builder()
+                .max_capacity(REMEMBERED)
+                .time_to_live(MEMBER_MEMORY)
+                .build(),
+            tokens: Cache::builder()
+                .max_capacity(REMEMBERED)
+                .time_to_live(TOKEN_MEMORY)
+                .build(),
             attempts: Attempts::default(),
         }))
     }
@@ -132,7 +138,11 @@ impl Gate {
             return Err(SignInError::Elsewhere);
         };
         let now = self.0.clock.now();
-        let member = self.0.attempts.try_password(&self.0.database, email, password, address, now).await?;
+        let member = self
+            .0
+            .attempts
+            .try_password(&self.0.database, email, password, address, now)
+            .await?;
         let token = session::issue(&self.0.config, secret, &member, now).ok_or(SignInError::Unsigned)?;
         Ok(SignedIn { member, token })
     }
@@ -199,7 +209,10 @@ impl Verifier {
             JwtKeys::Secret(secret) => Keys::Shared(VerifyingKey::hs256(secret.expose_secret().as_bytes())),
             JwtKeys::Jwks(url) => Keys::Published(Jwks::new(url.clone(), http)),
         };
-        Self { keys, rules: Rules::new(config) }
+        Self {
+            keys,
+            rules: Rules::new(config),
+        }
     }
 
     /// What a good token claims.

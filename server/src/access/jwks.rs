@@ -86,7 +86,12 @@ struct Known {
 
 impl Jwks {
     pub(super) fn new(url: Url, http: reqwest::Client) -> Self {
-        Self { url, http, state: Mutex::default(), turn: tokio::sync::Mutex::default() }
+        Self {
+            url,
+            http,
+            state: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+        }
     }
 
     /// The key that a token names.
@@ -148,8 +153,11 @@ pub async fn published_keys(http: &reqwest::Client, url: &Url) -> Result<usize, 
 
 async fn download(http: &reqwest::Client, url: &Url) -> Result<KeySet, JwksError> {
     let request = http.get(url.clone()).timeout(FETCH_TIMEOUT);
-    let mut answer =
-        request.send().await.and_then(reqwest::Response::error_for_status).map_err(|_| JwksError::Unreachable)?;
+    let mut answer = request
+        .send()
+        .await
+        .and_then(reqwest::Response::error_for_status)
+        .map_err(|_| JwksError::Unreachable)?;
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|_| JwksError::Unreachable)? {
         if body.len() + chunk.len() > MAX_BYTES {

@@ -37,17 +37,29 @@ pub(super) struct VerifyingKey {
 impl VerifyingKey {
     /// HS256 with a shared secret.
     pub(super) fn hs256(secret: &[u8]) -> Self {
-        Self { algorithm: Algorithm::HS256, name: "HS256", key: DecodingKey::from_secret(secret) }
+        Self {
+            algorithm: Algorithm::HS256,
+            name: "HS256",
+            key: DecodingKey::from_secret(secret),
+        }
     }
 
     /// RS256 with a published key.
     pub(super) fn rs256(key: DecodingKey) -> Self {
-        Self { algorithm: Algorithm::RS256, name: "RS256", key }
+        Self {
+            algorithm: Algorithm::RS256,
+            name: "RS256",
+            key,
+        }
     }
 
     /// ES256 with a published key.
     pub(super) fn es256(key: DecodingKey) -> Self {
-        Self { algorithm: Algorithm::ES256, name: "ES256", key }
+        Self {
+            algorithm: Algorithm::ES256,
+            name: "ES256",
+            key,
+        }
     }
 }
 
@@ -93,7 +105,13 @@ impl<'a> Unverified<'a> {
             Some(Value::String(kid)) => Some(kid.clone()),
             Some(_) => return Err(Refused("a key id that is no text")),
         };
-        Ok(Self { signed, payload, signature, algorithm: algorithm.clone(), kid })
+        Ok(Self {
+            signed,
+            payload,
+            signature,
+            algorithm: algorithm.clone(),
+            kid,
+        })
     }
 
     /// Which published key it asks for.
@@ -168,12 +186,17 @@ impl Rules {
             .filter(|subject| !subject.contains(char::is_control))
             .ok_or(Refused("no usable subject"))?;
         let account_id = self.account(claims).ok_or(Refused("no account claim"))?;
-        Ok(Claims { subject: subject.to_owned(), account_id })
+        Ok(Claims {
+            subject: subject.to_owned(),
+            account_id,
+        })
     }
 
     fn account(&self, claims: &Map<String, Value>) -> Option<AccountId> {
         let (last, way) = self.account_claim.split_last()?;
-        let holder = way.iter().try_fold(claims, |object, key| object.get(key)?.as_object())?;
+        let holder = way
+            .iter()
+            .try_fold(claims, |object, key| object.get(key)?.as_object())?;
         let text = holder.get(last)?.as_str()?;
         // The hyphenated form alone: 36 characters.
         let id = Uuid::try_parse(text).ok().filter(|_| text.len() == 36)?;

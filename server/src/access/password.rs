@@ -82,7 +82,10 @@ async fn in_turn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
 
 fn hash(password: &[u8]) -> Result<String, PasswordError> {
     let salt = SaltString::encode_b64(&secret_bytes::<16>()).map_err(|_| PasswordError::Failed)?;
-    Argon2::default().hash_password(password, &salt).map(|hash| hash.to_string()).map_err(|_| PasswordError::Failed)
+    Argon2::default()
+        .hash_password(password, &salt)
+        .map(|hash| hash.to_string())
+        .map_err(|_| PasswordError::Failed)
 }
 
 /// The hash of a password that nobody knows.
@@ -115,6 +118,9 @@ mod tests {
         for wrong in ["short", &"x".repeat(MAX_BYTES + 1)] {
             assert_eq!(hash_password(&wrong.into()).await, Err(PasswordError::Length));
         }
-        assert_eq!(verify_password(&"x".repeat(MAX_BYTES + 1).into(), None).await, Ok(false));
+        assert_eq!(
+            verify_password(&"x".repeat(MAX_BYTES + 1).into(), None).await,
+            Ok(false)
+        );
     }
 }

@@ -38,7 +38,9 @@ pub(super) fn issue(
     let account = Value::String(member.tenant.account_id().to_string());
     insert_at(&mut claims, &config.account_claim, account);
     let key = EncodingKey::from_secret(secret.expose_secret().as_bytes());
-    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).ok().map(SecretString::from)
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key)
+        .ok()
+        .map(SecretString::from)
 }
 
 /// Puts `value` where `path` leads, making the objects on the way.

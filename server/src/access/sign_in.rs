@@ -89,7 +89,11 @@ impl Attempts {
         match login {
             Some(login) if right => {
                 self.forget(&who);
-                Ok(Member { tenant: login.tenant, user_id: login.user_id, role: login.role })
+                Ok(Member {
+                    tenant: login.tenant,
+                    user_id: login.user_id,
+                    role: login.role,
+                })
             }
             _ => Err(SignInError::Wrong),
         }
@@ -143,7 +147,10 @@ mod tests {
         for _ in 0..FREE_FAILURES {
             attempts.admit(&here, moment(0)).expect("free");
         }
-        assert!(matches!(attempts.admit(&here, moment(0)), Err(SignInError::TooMany { .. })));
+        assert!(matches!(
+            attempts.admit(&here, moment(0)),
+            Err(SignInError::TooMany { .. })
+        ));
         attempts.admit(&there, moment(0)).expect("another place");
         attempts.admit(&here, moment(1)).expect("after a second");
         assert!(attempts.admit(&here, moment(2)).is_err(), "now two seconds apart");

@@ -134,9 +134,18 @@ fn bad_tokens() -> Vec<(String, String)> {
         ("a header that is a list", raw("[]", &good_claims)),
         ("claims that are not JSON", raw(&good_header, "sub=7")),
         ("claims that are a list", raw(&good_header, "[]")),
-        ("claims with something behind them", raw(&good_header, &format!("{good_claims}x"))),
-        ("claims that are not UTF-8", format!("{head}.{}.{mark}", URL_SAFE_NO_PAD.encode([0xff, 0xfe]))),
-        ("more than 8 KiB", claiming(&with("padding", json!("x".repeat(8 * 1024))))),
+        (
+            "claims with something behind them",
+            raw(&good_header, &format!("{good_claims}x")),
+        ),
+        (
+            "claims that are not UTF-8",
+            format!("{head}.{}.{mark}", URL_SAFE_NO_PAD.encode([0xff, 0xfe])),
+        ),
+        (
+            "more than 8 KiB",
+            claiming(&with("padding", json!("x".repeat(8 * 1024)))),
+        ),
         // The algorithm.
         ("no signature: none", unsigned("none")),
         ("no signature: None", unsigned("None")),
@@ -147,21 +156,36 @@ fn bad_tokens() -> Vec<(String, String)> {
         ("algorithm null", raw(r#"{"alg":null}"#, &good_claims)),
         ("algorithm in a list", raw(r#"{"alg":["HS256"]}"#, &good_claims)),
         ("algorithm in lower case", raw(r#"{"alg":"hs256"}"#, &good_claims)),
-        ("HS384", signed_as(r#"{"alg":"HS384"}"#, &good_claims, SECRET.as_bytes(), Algorithm::HS384)),
-        ("HS512", signed_as(r#"{"alg":"HS512"}"#, &good_claims, SECRET.as_bytes(), Algorithm::HS512)),
+        (
+            "HS384",
+            signed_as(r#"{"alg":"HS384"}"#, &good_claims, SECRET.as_bytes(), Algorithm::HS384),
+        ),
+        (
+            "HS512",
+            signed_as(r#"{"alg":"HS512"}"#, &good_claims, SECRET.as_bytes(), Algorithm::HS512),
+        ),
         ("said to be RS256", raw(r#"{"alg":"RS256"}"#, &good_claims)),
         ("said to be ES256", raw(r#"{"alg":"ES256"}"#, &good_claims)),
         ("said to be PS256", raw(r#"{"alg":"PS256"}"#, &good_claims)),
         ("said to be EdDSA", raw(r#"{"alg":"EdDSA"}"#, &good_claims)),
         // The signature.
-        ("another secret", signed_text(&good_header, &good_claims, b"another secret, also longer than 32 bytes")),
+        (
+            "another secret",
+            signed_text(&good_header, &good_claims, b"another secret, also longer than 32 bytes"),
+        ),
         ("an empty secret", signed_text(&good_header, &good_claims, b"")),
-        ("a signature cut short", format!("{head}.{body}.{}", &mark[..mark.len() - 4])),
+        (
+            "a signature cut short",
+            format!("{head}.{body}.{}", &mark[..mark.len() - 4]),
+        ),
         ("a signature with more behind it", format!("{good}AAAA")),
         ("a signature with padding", format!("{good}=")),
         (
             "a signature for another payload",
-            format!("{head}.{}.{mark}", URL_SAFE_NO_PAD.encode(with("sub", json!("8")).to_string())),
+            format!(
+                "{head}.{}.{mark}",
+                URL_SAFE_NO_PAD.encode(with("sub", json!("8")).to_string())
+            ),
         ),
         // Keys and rules of its own.
         ("jwk", headed("jwk", json!({ "kty": "oct", "k": "AAAA" }))),
@@ -183,16 +207,28 @@ fn bad_tokens() -> Vec<(String, String)> {
         ("start as text", claiming(&with("nbf", json!("0")))),
         ("start null", claiming(&with("nbf", Value::Null))),
         // Issuer and audience.
-        ("another issuer", claiming(&with("iss", json!("https://evil.example.com")))),
+        (
+            "another issuer",
+            claiming(&with("iss", json!("https://evil.example.com"))),
+        ),
         ("no issuer", claiming(&without("iss"))),
-        ("issuer with a slash", claiming(&with("iss", json!(format!("{ISSUER}/"))))),
-        ("issuer in capitals", claiming(&with("iss", json!(ISSUER.to_uppercase())))),
+        (
+            "issuer with a slash",
+            claiming(&with("iss", json!(format!("{ISSUER}/")))),
+        ),
+        (
+            "issuer in capitals",
+            claiming(&with("iss", json!(ISSUER.to_uppercase()))),
+        ),
         ("issuer in a list", claiming(&with("iss", json!([ISSUER])))),
         ("another audience", claiming(&with("aud", json!("other")))),
         ("no audience", claiming(&without("aud"))),
         ("an empty audience", claiming(&with("aud", json!("")))),
         ("audience in a list", claiming(&with("aud", json!([AUDIENCE])))),
-        ("audience among others", claiming(&with("aud", json!(["other", AUDIENCE])))),
+        (
+            "audience among others",
+            claiming(&with("aud", json!(["other", AUDIENCE]))),
+        ),
         ("audience with more behind it", claiming(&with("aud", json!("kpi2")))),
         // Who.
         ("no subject", claiming(&without("sub"))),
@@ -200,19 +236,52 @@ fn bad_tokens() -> Vec<(String, String)> {
         ("an empty subject", claiming(&with("sub", json!("")))),
         ("subject as a number", claiming(&with("sub", json!(7)))),
         ("a subject too long", claiming(&with("sub", json!("x".repeat(256))))),
-        ("a subject with a zero byte", claiming(&with("sub", json!("auth|7\u{0}")))),
+        (
+            "a subject with a zero byte",
+            claiming(&with("sub", json!("auth|7\u{0}"))),
+        ),
         ("an anonymous key", claiming(&with("role", json!("anon")))),
         ("a service's key", claiming(&with("role", json!("service_role")))),
         // Which account.
         ("no account", claiming(&without("app_metadata"))),
-        ("account null", claiming(&with("app_metadata", json!({ "account_id": null })))),
-        ("account as a number", claiming(&with("app_metadata", json!({ "account_id": 1 })))),
-        ("account without hyphens", claiming(&with("app_metadata", json!({ "account_id": ACCOUNT.replace('-', "") })))),
-        ("account in braces", claiming(&with("app_metadata", json!({ "account_id": format!("{{{ACCOUNT}}}") })))),
-        ("account as a URN", claiming(&with("app_metadata", json!({ "account_id": format!("urn:uuid:{ACCOUNT}") })))),
-        ("account deeper", claiming(&with("app_metadata", json!({ "account_id": { "account_id": ACCOUNT } })))),
-        ("its holder in a list", claiming(&with("app_metadata", json!([{ "account_id": ACCOUNT }])))),
-        ("its path as one key", claiming(&with("app_metadata", json!({ "app_metadata.account_id": ACCOUNT })))),
+        (
+            "account null",
+            claiming(&with("app_metadata", json!({ "account_id": null }))),
+        ),
+        (
+            "account as a number",
+            claiming(&with("app_metadata", json!({ "account_id": 1 }))),
+        ),
+        (
+            "account without hyphens",
+            claiming(&with("app_metadata", json!({ "account_id": ACCOUNT.replace('-', "") }))),
+        ),
+        (
+            "account in braces",
+            claiming(&with("app_metadata", json!({ "account_id": format!("{{{ACCOUNT}}}") }))),
+        ),
+        (
+            "account as a URN",
+            claiming(&with(
+                "app_metadata",
+                json!({ "account_id": format!("urn:uuid:{ACCOUNT}") }),
+            )),
+        ),
+        (
+            "account deeper",
+            claiming(&with(
+                "app_metadata",
+                json!({ "account_id": { "account_id": ACCOUNT } }),
+            )),
+        ),
+        (
+            "its holder in a list",
+            claiming(&with("app_metadata", json!([{ "account_id": ACCOUNT }]))),
+        ),
+        (
+            "its path as one key",
+            claiming(&with("app_metadata", json!({ "app_metadata.account_id": ACCOUNT }))),
+        ),
     ];
     let mut elsewhere = without("app_metadata");
     elsewhere["account_id"] = json!(ACCOUNT);
@@ -222,8 +291,14 @@ fn bad_tokens() -> Vec<(String, String)> {
     bad.push(("account in what users may edit", claiming(&users_own)));
     // Twice the same key.
     let doubled = |text: &str, more: &str| text.replacen('{', &format!("{{{more},"), 1);
-    bad.push(("two algorithms", raw(&doubled(&good_header, r#""alg":"none""#), &good_claims)));
-    bad.push(("two subjects", raw(&good_header, &doubled(&good_claims, r#""sub":"8""#))));
+    bad.push((
+        "two algorithms",
+        raw(&doubled(&good_header, r#""alg":"none""#), &good_claims),
+    ));
+    bad.push((
+        "two subjects",
+        raw(&good_header, &doubled(&good_claims, r#""sub":"8""#)),
+    ));
     bad.push(("two expiries", raw(&good_header, &doubled(&good_claims, r#""exp":1"#))));
     let other = format!(r#""app_metadata":{{"account_id":"{ACCOUNT}"}}"#);
     bad.push(("two holders", raw(&good_header, &doubled(&good_claims, &other))));
@@ -254,7 +329,10 @@ async fn bad_tokens_all_get_the_same_answer() {
     assert!(bad.len() > 100, "{}", bad.len());
     for (name, token) in bad {
         let refused = verifier.claims(&token, at(0)).await;
-        assert!(matches!(refused, Err(AccessError::Unauthenticated)), "{name}: {refused:?}");
+        assert!(
+            matches!(refused, Err(AccessError::Unauthenticated)),
+            "{name}: {refused:?}"
+        );
     }
 }
 
@@ -264,14 +342,23 @@ async fn good_tokens_are_believed_up_to_the_edges() {
     for (name, token) in [
         ("as it should be", claiming(&claims())),
         ("expired 30 seconds ago", claiming(&with("exp", json!(NOW - 30)))),
-        ("expiry with a fraction", claiming(&with("exp", json!(NOW as f64 + 0.5)))),
+        (
+            "expiry with a fraction",
+            claiming(&with("exp", json!(NOW as f64 + 0.5))),
+        ),
         ("good in 30 seconds", claiming(&with("nbf", json!(NOW + 30)))),
         ("a claim we don't know", claiming(&with("aal", json!("aal1")))),
         ("a person's role", claiming(&with("role", json!("authenticated")))),
-        ("account in capitals", claiming(&with("app_metadata", json!({ "account_id": ACCOUNT.to_uppercase() })))),
+        (
+            "account in capitals",
+            claiming(&with("app_metadata", json!({ "account_id": ACCOUNT.to_uppercase() }))),
+        ),
         ("a key id that nothing depends on", headed("kid", json!("k1"))),
     ] {
-        let claims = verifier.claims(&token, at(0)).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let claims = verifier
+            .claims(&token, at(0))
+            .await
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(claims.subject, "auth|7", "{name}");
         assert_eq!(claims.account_id.to_string(), ACCOUNT, "{name}");
     }
@@ -300,7 +387,9 @@ impl Publisher {
             Ok(Json(published))
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/keys", listener.local_addr().unwrap()).parse().unwrap();
+        let url = format!("http://{}/keys", listener.local_addr().unwrap())
+            .parse()
+            .unwrap();
         let router = Router::new().route("/keys", get(answer));
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { url, asked, away, keys }
@@ -335,7 +424,9 @@ fn tokens() -> Value {
 fn only(ids: &[&str]) -> Value {
     let keys = published();
     let chosen = keys["keys"].as_array().unwrap().iter();
-    let chosen: Vec<&Value> = chosen.filter(|key| ids.contains(&key["kid"].as_str().unwrap())).collect();
+    let chosen: Vec<&Value> = chosen
+        .filter(|key| ids.contains(&key["kid"].as_str().unwrap()))
+        .collect();
     json!({ "keys": chosen })
 }
 
@@ -345,7 +436,10 @@ async fn tokens_signed_with_published_keys_are_believed() {
     let verifier = verifier(JwtKeys::Jwks(publisher.url.clone()), &["account_id"]);
     for id in ["e1", "e2", "r1"] {
         let token = tokens()[id].as_str().unwrap().to_owned();
-        let claims = verifier.claims(&token, at(0)).await.unwrap_or_else(|error| panic!("{id}: {error}"));
+        let claims = verifier
+            .claims(&token, at(0))
+            .await
+            .unwrap_or_else(|error| panic!("{id}: {error}"));
         assert_eq!(claims.account_id.to_string(), ACCOUNT);
         let late = verifier.claims(&token, at(3600 + 31)).await;
         assert!(matches!(late, Err(AccessError::Unauthenticated)), "{id}");
@@ -367,13 +461,31 @@ async fn a_published_key_is_good_for_its_own_algorithm_and_id_alone() {
     let payload = token("e1").split('.').nth(1).unwrap().to_owned();
     let payload = String::from_utf8(URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
     let mut bad = vec![
-        ("another key's id".to_owned(), reheaded("e1", json!({ "alg": "ES256", "kid": "e2" }))),
-        ("a key of another kind".to_owned(), reheaded("e1", json!({ "alg": "ES256", "kid": "r1" }))),
-        ("an unknown id".to_owned(), reheaded("e1", json!({ "alg": "ES256", "kid": "e9" }))),
-        ("no id among several".to_owned(), reheaded("e1", json!({ "alg": "ES256" }))),
+        (
+            "another key's id".to_owned(),
+            reheaded("e1", json!({ "alg": "ES256", "kid": "e2" })),
+        ),
+        (
+            "a key of another kind".to_owned(),
+            reheaded("e1", json!({ "alg": "ES256", "kid": "r1" })),
+        ),
+        (
+            "an unknown id".to_owned(),
+            reheaded("e1", json!({ "alg": "ES256", "kid": "e9" })),
+        ),
+        (
+            "no id among several".to_owned(),
+            reheaded("e1", json!({ "alg": "ES256" })),
+        ),
         ("none".to_owned(), reheaded("e1", json!({ "alg": "none", "kid": "e1" }))),
-        ("RS384".to_owned(), reheaded("r1", json!({ "alg": "RS384", "kid": "r1" }))),
-        ("PS256".to_owned(), reheaded("r1", json!({ "alg": "PS256", "kid": "r1" }))),
+        (
+            "RS384".to_owned(),
+            reheaded("r1", json!({ "alg": "RS384", "kid": "r1" })),
+        ),
+        (
+            "PS256".to_owned(),
+            reheaded("r1", json!({ "alg": "PS256", "kid": "r1" })),
+        ),
         ("a secret's token".to_owned(), claiming(&claims())),
     ];
     // What is public must not serve as a secret.
@@ -383,14 +495,26 @@ async fn a_published_key_is_good_for_its_own_algorithm_and_id_alone() {
         for (part, value) in key.as_object().unwrap() {
             let text = value.as_str().unwrap().to_owned();
             let bytes = URL_SAFE_NO_PAD.decode(&text).unwrap_or_default();
-            bad.push((format!("{part} of {id} as a secret"), signed_text(&header, &payload, text.as_bytes())));
-            bad.push((format!("{part} of {id}, decoded, as a secret"), signed_text(&header, &payload, &bytes)));
+            bad.push((
+                format!("{part} of {id} as a secret"),
+                signed_text(&header, &payload, text.as_bytes()),
+            ));
+            bad.push((
+                format!("{part} of {id}, decoded, as a secret"),
+                signed_text(&header, &payload, &bytes),
+            ));
         }
-        bad.push((format!("{id} as a secret"), signed_text(&header, &payload, key.to_string().as_bytes())));
+        bad.push((
+            format!("{id} as a secret"),
+            signed_text(&header, &payload, key.to_string().as_bytes()),
+        ));
     }
     for (name, token) in bad {
         let refused = verifier.claims(&token, at(0)).await;
-        assert!(matches!(refused, Err(AccessError::Unauthenticated)), "{name}: {refused:?}");
+        assert!(
+            matches!(refused, Err(AccessError::Unauthenticated)),
+            "{name}: {refused:?}"
+        );
     }
 }
 
@@ -406,7 +530,10 @@ async fn weak_foreign_and_secret_keys_are_passed_over() {
         { "kty": "RSA", "kid": "sealing", "use": "enc", "n": weak, "e": "AQAB" },
         "no key at all",
     ]);
-    keys["keys"].as_array_mut().unwrap().extend(more.as_array().unwrap().clone());
+    keys["keys"]
+        .as_array_mut()
+        .unwrap()
+        .extend(more.as_array().unwrap().clone());
     let publisher = Publisher::start(keys).await;
     let jwks = publisher.jwks();
     assert!(jwks.key(Some("e1"), at(0)).await.is_ok());
@@ -474,7 +601,10 @@ async fn while_the_publisher_is_away_old_keys_serve_for_an_hour() {
     assert!(jwks.key(Some("e1"), at(0)).await.is_ok());
     publisher.be_away(true);
     for minutes in [11, 30, 59] {
-        assert!(jwks.key(Some("e1"), at(minutes * 60)).await.is_ok(), "{minutes} minutes");
+        assert!(
+            jwks.key(Some("e1"), at(minutes * 60)).await.is_ok(),
+            "{minutes} minutes"
+        );
     }
     let hour = TimeDelta::hours(1).num_seconds();
     assert_eq!(jwks.key(Some("e1"), at(hour)).await.err(), Some(NoKey::Unavailable));

@@ -26,7 +26,12 @@ enum Identity {
 impl Viewer {
     /// The person behind a membership.
     pub fn of_member(member: &Member) -> Self {
-        Self { tenant: member.tenant, role: member.role, identity: Identity::User(member.user_id), via_cookie: false }
+        Self {
+            tenant: member.tenant,
+            role: member.role,
+            identity: Identity::User(member.user_id),
+            via_cookie: false,
+        }
     }
 
     /// The bearer of an API token, which must have been found current.
@@ -34,14 +39,20 @@ impl Viewer {
         Self {
             tenant: token.tenant,
             role: token.role,
-            identity: Identity::Token { id: token.token_id, scopes: token.scopes.clone() },
+            identity: Identity::Token {
+                id: token.token_id,
+                scopes: token.scopes.clone(),
+            },
             via_cookie: false,
         }
     }
 
     /// The same, known by the cookie that a browser sends by itself.
     pub(super) fn by_cookie(self) -> Self {
-        Self { via_cookie: true, ..self }
+        Self {
+            via_cookie: true,
+            ..self
+        }
     }
 
     /// The account to work in.

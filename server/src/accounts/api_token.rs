@@ -126,7 +126,10 @@ fn scopes(asked: &[String]) -> Result<Vec<String>, AccountError> {
     if let Some(unknown) = scopes.iter().find(|scope| !SCOPES.contains(&scope.as_str())) {
         let unknown: String = unknown.chars().take(40).collect();
         let known = SCOPES.join(", ");
-        return Err(invalid("scopes", format!("`{unknown}` is not a scope; expected some of {known}.")));
+        return Err(invalid(
+            "scopes",
+            format!("`{unknown}` is not a scope; expected some of {known}."),
+        ));
     }
     scopes.sort_unstable();
     scopes.dedup();
@@ -137,7 +140,10 @@ fn expiry(days: Option<u32>, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>
     match days {
         None => Ok(None),
         Some(days @ 1..=MAX_TOKEN_DAYS) => Ok(Some(now + TimeDelta::days(i64::from(days)))),
-        Some(_) => Err(invalid("expiresInDays", format!("A token ends after 1 to {MAX_TOKEN_DAYS} days."))),
+        Some(_) => Err(invalid(
+            "expiresInDays",
+            format!("A token ends after 1 to {MAX_TOKEN_DAYS} days."),
+        )),
     }
 }
 

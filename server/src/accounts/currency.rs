@@ -15,9 +15,13 @@ const IN_USE: &str = "\
 /// The currency that `text` names, in any case of letters.
 pub(super) fn currency_in_use(text: &str) -> Result<CurrencyCode, AccountError> {
     let code = text.parse::<CurrencyCode>().ok();
-    code.filter(|code| IN_USE.split(' ').any(|known| known == code.as_str())).ok_or_else(|| {
-        invalid("currency", "This is not a currency in use; expected three letters of ISO 4217 such as USD.")
-    })
+    code.filter(|code| IN_USE.split(' ').any(|known| known == code.as_str()))
+        .ok_or_else(|| {
+            invalid(
+                "currency",
+                "This is not a currency in use; expected three letters of ISO 4217 such as USD.",
+            )
+        })
 }
 
 #[cfg(test)]

@@ -41,7 +41,10 @@ pub enum AccountError {
 }
 
 fn invalid(field: &'static str, message: impl Into<String>) -> AccountError {
-    AccountError::Invalid { field, message: message.into() }
+    AccountError::Invalid {
+        field,
+        message: message.into(),
+    }
 }
 
 /// The text without blanks around it, of at least one and at most `max` characters, none of them a control character.

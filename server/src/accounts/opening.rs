@@ -34,7 +34,10 @@ pub fn check_account(account_name: &str, currency: &str, timezone: &str) -> Resu
         name: name("name", account_name, 200)?,
         currency: currency_in_use(currency)?,
         timezone: timezone.trim().parse().map_err(|_| {
-            invalid("timezone", "This is not a time zone; expected an IANA name such as Europe/Berlin.")
+            invalid(
+                "timezone",
+                "This is not a time zone; expected an IANA name such as Europe/Berlin.",
+            )
         })?,
     })
 }
@@ -56,7 +59,10 @@ pub async fn open_account(
         auth_subject: None,
     };
     let db = database.open_account(account).await?;
-    let opened = Opened { tenant: db.tenant(), owner: db.insert_user(&owner).await.map_err(email_taken)? };
+    let opened = Opened {
+        tenant: db.tenant(),
+        owner: db.insert_user(&owner).await.map_err(email_taken)?,
+    };
     db.commit().await?;
     Ok(opened)
 }
@@ -66,8 +72,14 @@ fn email(text: &str) -> Result<String, AccountError> {
     let text = text.trim();
     let looks_right = text.len() <= 254
         && !text.contains(|character: char| character.is_whitespace() || character.is_control())
-        && text.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty() && !host.contains('@'));
-    if looks_right { Ok(text.to_owned()) } else { Err(invalid("email", "This is not an e-mail address.")) }
+        && text
+            .split_once('@')
+            .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty() && !host.contains('@'));
+    if looks_right {
+        Ok(text.to_owned())
+    } else {
+        Err(invalid("email", "This is not an e-mail address."))
+    }
 }
 
 fn email_taken(error: StoreError) -> AccountError {
@@ -94,7 +106,10 @@ mod tests {
             ("Acme", "USD", "Berlin", "timezone"),
         ] {
             let error = check_account(name, currency, timezone).expect_err("one is wrong");
-            assert!(matches!(error, AccountError::Invalid { field, .. } if field == wrong), "{error}");
+            assert!(
+                matches!(error, AccountError::Invalid { field, .. } if field == wrong),
+                "{error}"
+            );
         }
     }
 

@@ -134,9 +134,10 @@ async fn check_sign_in(report: &mut Report, settings: &impl Fn() -> Settings, ht
     match settings.finish(auth).map(|auth| auth.keys) {
         Ok(JwtKeys::Secret(_)) => report.ok(WHAT, "by password, and tokens signed with JWT_SECRET"),
         Ok(JwtKeys::Jwks(url)) => match published_keys(http, &url).await {
-            Ok(0) => {
-                report.problem(WHAT, "JWKS_URL publishes no RS256 or ES256 key; look whether it is the right address")
-            }
+            Ok(0) => report.problem(
+                WHAT,
+                "JWKS_URL publishes no RS256 or ES256 key; look whether it is the right address",
+            ),
             Ok(count) => report.ok(WHAT, &format!("{count} published keys")),
             Err(error) => report.problem(WHAT, &error.to_string()),
         },
@@ -188,7 +189,10 @@ fn check_rest(report: &mut Report, settings: &impl Fn() -> Settings) {
     settings.sync();
     settings.log_format();
     match settings.finish(http) {
-        Ok(http) => report.ok(WHAT, &format!("listens on {}, public address {}", http.listen, http.public_url)),
+        Ok(http) => report.ok(
+            WHAT,
+            &format!("listens on {}, public address {}", http.listen, http.public_url),
+        ),
         Err(error) => report.problems(WHAT, &error),
     }
 }

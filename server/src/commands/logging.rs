@@ -14,9 +14,13 @@ pub(super) fn start(settings: &mut Settings) {
     let format = settings.log_format();
     let quieter: Directive = WITHOUT_ROLLBACK_WARNINGS.parse().expect("a constant that a test reads");
     let filter = EnvFilter::new(settings.log_filter()).add_directive(quieter);
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     let started = match format {
-        LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
+        LogFormat::Text => log
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .try_init(),
         LogFormat::Json => log.json().flatten_event(true).try_init(),
     };
     if started.is_err() {

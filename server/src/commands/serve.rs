@@ -12,7 +12,13 @@ use crate::http::{Web, serve};
 use crate::store::Database;
 
 pub(super) async fn run(mut settings: Settings) -> Result<(), CommandError> {
-    let parts = (settings.web_database(), settings.http(), settings.auth(), settings.encryption(), settings.shopify());
+    let parts = (
+        settings.web_database(),
+        settings.http(),
+        settings.auth(),
+        settings.encryption(),
+        settings.shopify(),
+    );
     let (database, http, auth, encryption, shopify) = settings.finish(parts)?;
     let database = Database::connect_web(&database).await?;
     let pending = database.pending_migrations().await?;
@@ -25,7 +31,11 @@ pub(super) async fn run(mut settings: Settings) -> Result<(), CommandError> {
     let clock = Clock::system();
     let app = App::production(database.clone(), clock.clone(), &encryption, shopify, http.public_url)
         .map_err(|error| CommandError::Failed(error.to_string()))?;
-    let web = Web { schema: graphql::build(&app), gate: Gate::new(auth, database, clock, outbound()?), app };
+    let web = Web {
+        schema: graphql::build(&app),
+        gate: Gate::new(auth, database, clock, outbound()?),
+        app,
+    };
     let listener = TcpListener::bind(http.listen)
         .await
         .map_err(|error| CommandError::Failed(format!("{} can't be listened on: {error}", http.listen)))?;

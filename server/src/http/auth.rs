@@ -55,12 +55,21 @@ async fn sign_in(
 ) -> Result<Response, Failure> {
     // A form of another site can't send JSON, so nobody is signed in without wanting it.
     media::require_json(headers)?;
-    let credentials: Credentials = serde_json::from_slice(&media::whole(body)?)
-        .map_err(|_| Failure::new(Code::BadUserInput, "Send a JSON object with the texts `email` and `password`."))?;
-    let signed_in = web.gate.sign_in(&credentials.email, &credentials.password, peer).await?;
+    let credentials: Credentials = serde_json::from_slice(&media::whole(body)?).map_err(|_| {
+        Failure::new(
+            Code::BadUserInput,
+            "Send a JSON object with the texts `email` and `password`.",
+        )
+    })?;
+    let signed_in = web
+        .gate
+        .sign_in(&credentials.email, &credentials.password, peer)
+        .await?;
     let token = signed_in.token.expose_secret();
     if credentials.token {
-        return Ok(no_store(Json(json!({ "token": token, "expiresIn": SESSION_HOURS * 3600 }))));
+        return Ok(no_store(Json(
+            json!({ "token": token, "expiresIn": SESSION_HOURS * 3600 }),
+        )));
     }
     let user = json!({ "userId": signed_in.member.user_id, "role": signed_in.member.role });
     let cookie = session_cookie(web, token, SESSION_HOURS * 3600);
@@ -79,7 +88,11 @@ pub(super) async fn logout(State(web): State<Web>, trace: TraceId, headers: Head
 /// The cookie's header. The value is a signed token, whose characters a cookie may hold as they are; an empty one with
 /// no seconds left takes the cookie back.
 fn session_cookie(web: &Web, value: &str, seconds: i64) -> [(HeaderName, String); 1] {
-    let secure = if web.app.public_url.scheme() == "https" { "; Secure" } else { "" };
+    let secure = if web.app.public_url.scheme() == "https" {
+        "; Secure"
+    } else {
+        ""
+    };
     let cookie = format!("{SESSION_COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
     [(header::SET_COOKIE, cookie)]
 }
@@ -97,9 +110,10 @@ impl From<SignInError> for Failure {
                 retry_after: u64::try_from(retry_after.num_seconds()).ok(),
                 ..Self::new(Code::RateLimited, error.to_string())
             },
-            SignInError::Password(PasswordError::Busy) => {
-                Self { retry_after: Some(5), ..Self::new(Code::RateLimited, error.to_string()) }
-            }
+            SignInError::Password(PasswordError::Busy) => Self {
+                retry_after: Some(5),
+                ..Self::new(Code::RateLimited, error.to_string())
+            },
             SignInError::Password(_) | SignInError::Unsigned => Self::internal(&error),
             SignInError::Store(store) => store.into(),
         }

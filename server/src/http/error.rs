@@ -47,18 +47,30 @@ pub(crate) struct Failure {
 impl Failure {
     /// With the status that belongs to the code.
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { status: status_of(code), code, message: message.into(), retry_after: None, allow: None }
+        Self {
+            status: status_of(code),
+            code,
+            message: message.into(),
+            retry_after: None,
+            allow: None,
+        }
     }
 
     /// A request that can't be served as it was sent, with one of HTTP's own statuses.
     pub(crate) fn http(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, ..Self::new(Code::BadUserInput, message) }
+        Self {
+            status,
+            ..Self::new(Code::BadUserInput, message)
+        }
     }
 
     /// A failure of ours: `error` goes to the log, the outside learns nothing of it.
     pub(crate) fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!(%error, "a request failed");
-        Self::new(Code::Internal, "Something went wrong on our side. The trace id tells us where to look.")
+        Self::new(
+            Code::Internal,
+            "Something went wrong on our side. The trace id tells us where to look.",
+        )
     }
 
     /// Something that we need is away for the moment.
@@ -78,15 +90,22 @@ impl Failure {
     /// What a resolver reported, as the failure of the whole request.
     pub(crate) fn of(error: &ServerError) -> Self {
         let code = Code::of(error).unwrap_or(Code::Internal);
-        let retry_after = error.extensions.as_ref().and_then(|extensions| match extensions.get("retryAfter") {
-            Some(Value::Number(seconds)) => seconds.as_u64(),
-            _ => None,
-        });
+        let retry_after = error
+            .extensions
+            .as_ref()
+            .and_then(|extensions| match extensions.get("retryAfter") {
+                Some(Value::Number(seconds)) => seconds.as_u64(),
+                _ => None,
+            });
         match retry_after {
-            Some(seconds) if code == Code::Internal => {
-                Self { retry_after: Some(seconds), ..Self::unavailable(&error.message) }
-            }
-            retry_after => Self { retry_after, ..Self::new(code, &error.message) },
+            Some(seconds) if code == Code::Internal => Self {
+                retry_after: Some(seconds),
+                ..Self::unavailable(&error.message)
+            },
+            retry_after => Self {
+                retry_after,
+                ..Self::new(code, &error.message)
+            },
         }
     }
 
@@ -167,7 +186,10 @@ impl From<&StoreError> for Failure {
             }
             StoreError::Timeout(_) => {
                 tracing::warn!(%error, "a request failed");
-                Self::new(Code::Timeout, "The database took too long. Ask for less, or try again later.")
+                Self::new(
+                    Code::Timeout,
+                    "The database took too long. Ask for less, or try again later.",
+                )
             }
             StoreError::Conflict { .. } | StoreError::LeaseLost | StoreError::Broken(_) => Self::internal(error),
         }

@@ -58,7 +58,14 @@ pub(super) async fn get(
     RawQuery(query): RawQuery,
 ) -> Response {
     let admit = admit(&web, &headers, &trace, false);
-    answer(&web.schema, &headers, Sent::Query(query.unwrap_or_default()), &trace, admit).await
+    answer(
+        &web.schema,
+        &headers,
+        Sent::Query(query.unwrap_or_default()),
+        &trace,
+        admit,
+    )
+    .await
 }
 
 /// Who is asking, as resolvers see it. With `may_change`, a cookie alone is not enough.
@@ -106,6 +113,9 @@ async fn answer<E: Executor, C: Any + Send + Sync>(
         if by_get {
             refuse_changes(&mut request)?;
         }
+        if let Some(error) = variable_not_given(&mut request, trace) {
+            return Ok(async_graphql::Response::from_errors(vec![error]));
+        }
         let response = execute(executor, request.data(caller)).await?;
         database_away(&response).map_or(Ok(response), Err)
     };
@@ -142,7 +152,11 @@ async fn execute_within<E: Executor>(
 /// The failure that left an answer without anything in it because the database is away: the one kind of failure of a
 /// field that the status should tell of, so that a caller or a balancer tries again later.
 fn database_away(response: &async_graphql::Response) -> Option<Failure> {
-    let failure = response.errors.iter().map(Failure::of).find(|failure| failure.is_unavailable())?;
+    let failure = response
+        .errors
+        .iter()
+        .map(Failure::of)
+        .find(|failure| failure.is_unavailable())?;
     (response.data == Value::Null).then_some(failure)
 }
 
@@ -243,7 +257,10 @@ fn brackets(document: &str) -> usize {
     let mut rest = document.as_bytes();
     while let Some((first, after)) = rest.split_first() {
         rest = match first {
-            b'#' => after.iter().position(|byte| b"\r\n".contains(byte)).map_or(&[], |end| &after[end..]),
+            b'#' => after
+                .iter()
+                .position(|byte| b"\r\n".contains(byte))
+                .map_or(&[], |end| &after[end..]),
             b'"' => after_text(after),
             b'{' | b'[' | b'(' => {
                 depth += 1;
@@ -290,8 +307,32 @@ fn refuse_changes(request: &mut Request) -> Result<(), Failure> {
     }
     Err(Failure {
         allow: Some("POST"),
-        ..Failure::http(StatusCode::METHOD_NOT_ALLOWED, "By GET, only queries are taken. Send this by POST.")
+        ..Failure::http(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "By GET, only queries are taken. Send this by POST.",
+        )
     })
+}
+
+/// The error of a request that leaves out a variable which must be there, or gives `null` for it. The engine would pass
+/// over the one, and notice the other only at the field that uses it.
+fn variable_not_given(request: &mut Request, trace: &TraceId) -> Option<ServerError> {
+    let chosen = request.operation_name.clone();
+    let given = request.variables.clone();
+    let document = request.parsed_query().ok()?;
+    let mut operations = document.operations.iter();
+    let (_, operation) =
+        operations.find(|(name, _)| chosen.is_none() || name.map(|name| name.as_str()) == chosen.as_deref())?;
+    let missing = operation.node.variable_definitions.iter().find(|definition| {
+        let definition = &definition.node;
+        let value = given.get(&definition.name.node).unwrap_or(&Value::Null);
+        !definition.var_type.node.nullable && definition.default_value.is_none() && *value == Value::Null
+    })?;
+    let (name, kind) = (&missing.node.name.node, &missing.node.var_type.node);
+    let message = format!("The variable `${name}` of type {kind} is missing.");
+    let mut error = Failure::new(Code::BadUserInput, message).to_graphql(trace);
+    error.locations = vec![missing.pos];
+    Some(error)
 }
 
 #[derive(Serialize)]
@@ -308,21 +349,29 @@ fn succeeded(media: Media, mut response: async_graphql::Response) -> Response {
     let refused = is_request_error(&response);
     let status = match media {
         Media::Json => StatusCode::OK,
-        Media::GraphqlResponse if refused => {
-            response.errors.first().and_then(Code::of).map_or(StatusCode::BAD_REQUEST, status_of)
-        }
+        Media::GraphqlResponse if refused => response
+            .errors
+            .first()
+            .and_then(Code::of)
+            .map_or(StatusCode::BAD_REQUEST, status_of),
         Media::GraphqlResponse if response.errors.is_empty() => StatusCode::OK,
         Media::GraphqlResponse => StatusCode::from_u16(PARTIAL_SUCCESS).unwrap_or(StatusCode::OK),
     };
     let headers = std::mem::take(&mut response.http_headers);
-    let body =
-        Body { errors: &response.errors, data: (!refused).then_some(&response.data), extensions: &response.extensions };
+    let body = Body {
+        errors: &response.errors,
+        data: (!refused).then_some(&response.data),
+        extensions: &response.extensions,
+    };
     (headers, reply(media, status, &body)).into_response()
 }
 
 fn failed(media: Media, failure: &Failure, trace: &TraceId) -> Response {
-    let body =
-        Body { errors: &[failure.to_graphql(trace)], data: None, extensions: &std::collections::BTreeMap::new() };
+    let body = Body {
+        errors: &[failure.to_graphql(trace)],
+        data: None,
+        extensions: &std::collections::BTreeMap::new(),
+    };
     let mut response = reply(media, failure.status, &body);
     failure.add_headers(&mut response);
     response

@@ -79,7 +79,11 @@ impl Range {
             .filter_map(|parameter| parameter.split_once('='))
             .find(|(name, _)| name.trim().eq_ignore_ascii_case("q"))
             .map_or(Some(1000), |(_, value)| thousandths(value.trim()))?;
-        Some(Self { kind: kind.to_ascii_lowercase(), subtype: subtype.to_ascii_lowercase(), quality })
+        Some(Self {
+            kind: kind.to_ascii_lowercase(),
+            subtype: subtype.to_ascii_lowercase(),
+            quality,
+        })
     }
 
     /// Quality and precision of the entry that speaks of `media` most precisely.
@@ -118,7 +122,9 @@ fn thousandths(text: &str) -> Option<u16> {
 pub(super) fn require_json(headers: &HeaderMap) -> Result<(), Failure> {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let mut parts = given.unwrap_or_default().split(';').map(str::trim);
-    let is_json = parts.next().is_some_and(|media| media.eq_ignore_ascii_case("application/json"));
+    let is_json = parts
+        .next()
+        .is_some_and(|media| media.eq_ignore_ascii_case("application/json"));
     let is_utf8 = parts
         .filter_map(|parameter| parameter.split_once('='))
         .filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))
@@ -148,7 +154,9 @@ mod tests {
     use super::*;
 
     fn wanted(accept: &[&'static str]) -> Result<Media, StatusCode> {
-        let values = accept.iter().map(|value| (header::ACCEPT, value.parse().expect("a header's value")));
+        let values = accept
+            .iter()
+            .map(|value| (header::ACCEPT, value.parse().expect("a header's value")));
         let headers: HeaderMap = values.fold(HeaderMap::new(), |mut headers, (name, value)| {
             headers.append(name, value);
             headers
@@ -171,7 +179,10 @@ mod tests {
             (vec!["application/json, application/graphql-response+json"], graphql),
             (vec!["application/json", "application/graphql-response+json"], graphql),
             (vec!["application/graphql-response+json;q=0.9, application/json"], json),
-            (vec!["application/json;q=0.9, application/graphql-response+json;q=0.95"], graphql),
+            (
+                vec!["application/json;q=0.9, application/graphql-response+json;q=0.95"],
+                graphql,
+            ),
             (vec!["application/graphql-response+json;q=0, */*"], json),
             (vec!["application/json;q=0, */*"], graphql),
             (vec!["text/html, application/xhtml+xml, */*;q=0.8"], json),
@@ -180,7 +191,15 @@ mod tests {
         ] {
             assert_eq!(wanted(&accept), expected, "{accept:?}");
         }
-        for accept in ["text/html", "image/*", "application/json;q=0", "*/*;q=0", "", "nonsense", "*/*;q=2"] {
+        for accept in [
+            "text/html",
+            "image/*",
+            "application/json;q=0",
+            "*/*;q=0",
+            "",
+            "nonsense",
+            "*/*;q=2",
+        ] {
             assert_eq!(wanted(&[accept]), Err(StatusCode::NOT_ACCEPTABLE), "{accept}");
         }
     }
@@ -191,11 +210,20 @@ mod tests {
             let headers = [(header::CONTENT_TYPE, value.parse().expect("a header's value"))];
             require_json(&headers.into_iter().collect()).is_ok()
         };
-        for right in ["application/json", "application/json;charset=utf-8", "Application/JSON; charset=\"UTF-8\""] {
+        for right in [
+            "application/json",
+            "application/json;charset=utf-8",
+            "Application/JSON; charset=\"UTF-8\"",
+        ] {
             assert!(check(right), "{right}");
         }
-        for wrong in ["", "text/plain", "application/jsonx", "application/json; charset=latin1", "multipart/form-data"]
-        {
+        for wrong in [
+            "",
+            "text/plain",
+            "application/jsonx",
+            "application/json; charset=latin1",
+            "multipart/form-data",
+        ] {
             assert!(!check(wrong), "{wrong}");
         }
         assert!(require_json(&HeaderMap::new()).is_err());

@@ -64,7 +64,10 @@ pub fn router(web: Web) -> Router {
         .with_state(web)
         .layer(DefaultBodyLimit::max(media::MAX_BODY_BYTES))
         .layer(CompressionLayer::new().gzip(true))
-        .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION, header::COOKIE]))
+        .layer(SetSensitiveRequestHeadersLayer::new([
+            header::AUTHORIZATION,
+            header::COOKIE,
+        ]))
         .layer(middleware::from_fn(trace::observe))
 }
 

@@ -117,7 +117,9 @@ fn variables(document: &ExecutableDocument, query: &str) -> Result<Map<String, P
 fn declared<'a>(document: &'a ExecutableDocument, name: &str) -> Option<&'a str> {
     let (_, operation) = document.operations.iter().next()?;
     let definitions = &operation.node.variable_definitions;
-    let definition = definitions.iter().find(|definition| definition.node.name.node == name)?;
+    let definition = definitions
+        .iter()
+        .find(|definition| definition.node.name.node == name)?;
     match &definition.node.var_type.node.base {
         BaseType::Named(kind) => Some(kind.as_str()),
         BaseType::List(_) => None,
@@ -163,7 +165,9 @@ mod tests {
 
     fn read(query: &str) -> Result<Parameter, String> {
         let document = parse_query(DOCUMENT).expect("a document");
-        variables(&document, query).map(Parameter::Object).map_err(|failure| failure.message)
+        variables(&document, query)
+            .map(Parameter::Object)
+            .map_err(|failure| failure.message)
     }
 
     #[test]
@@ -176,13 +180,23 @@ mod tests {
                 "first": 5,
             }))
         );
-        assert_eq!(read("preset=LAST_7_DAYS"), Ok(json!({ "range": { "preset": "LAST_7_DAYS" } })));
+        assert_eq!(
+            read("preset=LAST_7_DAYS"),
+            Ok(json!({ "range": { "preset": "LAST_7_DAYS" } }))
+        );
         assert_eq!(read(""), Ok(json!({ "range": {} })));
     }
 
     #[test]
     fn unknown_repeated_and_unreadable_parameters_are_refused() {
-        for wrong in ["frm=2026-10-01", "first=many", "from=1&from=2", "range=x", "ids=1", "first=99999999999"] {
+        for wrong in [
+            "frm=2026-10-01",
+            "first=many",
+            "from=1&from=2",
+            "range=x",
+            "ids=1",
+            "first=99999999999",
+        ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
     }

@@ -78,7 +78,9 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
         if let Ok(id) = HeaderValue::from_str(trace.as_str()) {
             headers.insert(REQUEST_ID, id);
         }
-        headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+        headers
+            .entry(header::X_CONTENT_TYPE_OPTIONS)
+            .or_insert(HeaderValue::from_static("nosniff"));
         response
     }
     .instrument(span)

@@ -38,7 +38,9 @@ impl Database {
     pub async fn open_account(&self, account: &NewAccount) -> Result<TenantDb, StoreError> {
         // Row-level security shows a transaction one account's rows. The account that is being made is no exception:
         // its id is chosen here, at random, so that it can't be one that is there.
-        let db = self.write(&Tenant::from_answer(AccountId::from(Uuid::new_v4()))).await?;
+        let db = self
+            .write(&Tenant::from_answer(AccountId::from(Uuid::new_v4())))
+            .await?;
         sqlx::query("insert into accounts (id, name, currency, timezone) values ($1, $2, $3, $4)")
             .bind(db.account_id())
             .bind(&account.name)

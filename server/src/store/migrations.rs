@@ -39,7 +39,9 @@ pub struct MigrationState {
 pub async fn migrate_up(config: &DatabaseConfig) -> Result<Vec<String>, MigrationError> {
     let owner = Owner::connect(config).await?;
     let before = owner.states().await?;
-    Migrator::up(&owner.connection, None).await.map_err(MigrationError::Refused)?;
+    Migrator::up(&owner.connection, None)
+        .await
+        .map_err(MigrationError::Refused)?;
     owner.close().await;
     Ok(names(before, false))
 }
@@ -48,7 +50,9 @@ pub async fn migrate_up(config: &DatabaseConfig) -> Result<Vec<String>, Migratio
 pub async fn migrate_down(config: &DatabaseConfig, steps: Option<u32>) -> Result<Vec<String>, MigrationError> {
     let owner = Owner::connect(config).await?;
     let mut taken_back = names(owner.states().await?, true);
-    Migrator::down(&owner.connection, steps).await.map_err(MigrationError::Refused)?;
+    Migrator::down(&owner.connection, steps)
+        .await
+        .map_err(MigrationError::Refused)?;
     owner.close().await;
     taken_back.reverse();
     if let Some(steps) = steps {
@@ -79,17 +83,29 @@ impl Owner {
     async fn connect(config: &DatabaseConfig) -> Result<Self, MigrationError> {
         let mut options = ConnectOptions::new(config.address());
         // One connection: the lock and the settings below belong to it.
-        options.max_connections(1).connect_timeout(CONNECT_TIMEOUT).sqlx_logging(false);
-        let connection = sea_orm::Database::connect(options).await.map_err(MigrationError::Unreachable)?;
-        for statement in [format!("select pg_advisory_lock({LOCK})"), format!("set lock_timeout = '{LOCK_TIMEOUT}'")] {
-            connection.execute_unprepared(&statement).await.map_err(MigrationError::Refused)?;
+        options
+            .max_connections(1)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .sqlx_logging(false);
+        let connection = sea_orm::Database::connect(options)
+            .await
+            .map_err(MigrationError::Unreachable)?;
+        for statement in [
+            format!("select pg_advisory_lock({LOCK})"),
+            format!("set lock_timeout = '{LOCK_TIMEOUT}'"),
+        ] {
+            connection
+                .execute_unprepared(&statement)
+                .await
+                .map_err(MigrationError::Refused)?;
         }
         Ok(Self { connection })
     }
 
     async fn states(&self) -> Result<Vec<MigrationState>, MigrationError> {
-        let ledger =
-            Migrator::get_applied_migrations_read_only(&self.connection).await.map_err(MigrationError::Refused)?;
+        let ledger = Migrator::get_applied_migrations_read_only(&self.connection)
+            .await
+            .map_err(MigrationError::Refused)?;
         let applied: Vec<&str> = ledger.iter().map(|migration| migration.name()).collect();
         Ok(Migrator::migrations()
             .iter()

@@ -55,11 +55,13 @@ impl TenantDb {
 
     /// A person of this account.
     pub async fn user(&self, id: UserId) -> Result<Option<UserRow>, StoreError> {
-        Ok(sqlx::query_as("select id, email, name, role, created_at from users where account_id = $1 and id = $2")
-            .bind(self.account_id())
-            .bind(id)
-            .fetch_optional(&mut *self.connection().await)
-            .await?)
+        Ok(
+            sqlx::query_as("select id, email, name, role, created_at from users where account_id = $1 and id = $2")
+                .bind(self.account_id())
+                .bind(id)
+                .fetch_optional(&mut *self.connection().await)
+                .await?,
+        )
     }
 
     /// Everybody in this account, the longest-standing first.

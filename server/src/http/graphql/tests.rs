@@ -71,13 +71,19 @@ impl Reply {
 
 async fn ask(headers: &[(&'static str, &str)], sent: Sent) -> Reply {
     let schema = Schema::new(Query, Mutation, EmptySubscription);
-    let headers: HeaderMap =
-        headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect();
+    let headers: HeaderMap = headers
+        .iter()
+        .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+        .collect();
     let trace = TraceId::new();
     let response = answer(&schema, &headers, sent, &trace, ready(Ok(()))).await;
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
-    Reply { status: parts.status.as_u16(), headers: parts.headers, body: serde_json::from_slice(&body).unwrap() }
+    Reply {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        body: serde_json::from_slice(&body).unwrap(),
+    }
 }
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -113,10 +119,21 @@ async fn a_good_request_is_answered_in_the_media_type_that_was_asked_for() {
 
 #[tokio::test]
 async fn a_document_that_does_not_fit_has_no_data_and_the_status_its_caller_understands() {
-    for query in ["{", "{ nothing }", "query ($of: Int!) { number(of: $of) }", "", "subscription { number }"] {
+    for query in [
+        "{",
+        "{ nothing }",
+        "query ($of: Int!) { number(of: $of) }",
+        "",
+        "subscription { number }",
+    ] {
         for (accept, status) in [(NEW, 400), (OLD, 200)] {
             let reply = post(accept, json!({ "query": query, "variables": { "of": null } })).await;
-            assert_eq!((reply.status, reply.has_data()), (status, false), "{query} {}", reply.body);
+            assert_eq!(
+                (reply.status, reply.has_data()),
+                (status, false),
+                "{query} {}",
+                reply.body
+            );
             assert!(reply.body["errors"][0]["message"].is_string(), "{query}");
         }
     }
@@ -156,7 +173,11 @@ async fn parameters_of_a_wrong_kind_are_refused() {
 #[tokio::test]
 async fn only_json_is_taken_by_post() {
     let good = json!({ "query": "mutation { change }" }).to_string();
-    for media in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
+    for media in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+    ] {
         let reply = ask(&[("content-type", media), OLD], body(good.clone())).await;
         assert_eq!((reply.status, reply.has_data()), (415, false), "{media}");
     }
@@ -166,14 +187,26 @@ async fn only_json_is_taken_by_post() {
 
 #[tokio::test]
 async fn by_get_queries_are_answered_and_changes_refused() {
-    let reply = get(NEW, "query=query(%24of:Int)%7Bnumber(of:%24of)%7D&variables=%7B%22of%22:5%7D").await;
+    let reply = get(
+        NEW,
+        "query=query(%24of:Int)%7Bnumber(of:%24of)%7D&variables=%7B%22of%22:5%7D",
+    )
+    .await;
     assert_eq!((reply.status, &reply.body["data"]["number"]), (200, &json!(5)));
-    for query in ["mutation%7Bchange%7D", "query+a%7Bnumber%7D+mutation+b%7Bchange%7D&operationName=a"] {
+    for query in [
+        "mutation%7Bchange%7D",
+        "query+a%7Bnumber%7D+mutation+b%7Bchange%7D&operationName=a",
+    ] {
         let reply = get(NEW, &format!("query={query}")).await;
         assert_eq!((reply.status, reply.has_data()), (405, false));
         assert_eq!(reply.headers[header::ALLOW], "POST");
     }
-    for query in ["", "query=%7B", "query=%7Bnumber%7D&query=%7Bnumber%7D", "query=%7Bnumber%7D&variables=x"] {
+    for query in [
+        "",
+        "query=%7B",
+        "query=%7Bnumber%7D&query=%7Bnumber%7D",
+        "query=%7Bnumber%7D&variables=x",
+    ] {
         assert_eq!(get(NEW, query).await.status, 400, "{query}");
     }
 }
@@ -207,8 +240,13 @@ async fn a_panic_becomes_an_answer_without_its_text() {
 #[tokio::test]
 async fn an_operation_that_takes_too_long_is_given_up_but_not_cut_off() {
     let schema = Schema::new(Query, Mutation, EmptySubscription);
-    let failure = execute_within(Duration::from_millis(10), &schema, Request::new("{ slow }")).await.unwrap_err();
-    assert_eq!((failure.status, failure.code), (StatusCode::GATEWAY_TIMEOUT, Code::Timeout));
+    let failure = execute_within(Duration::from_millis(10), &schema, Request::new("{ slow }"))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (failure.status, failure.code),
+        (StatusCode::GATEWAY_TIMEOUT, Code::Timeout)
+    );
     assert!(!FINISHED.load(Ordering::SeqCst));
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(FINISHED.load(Ordering::SeqCst));
