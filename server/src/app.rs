@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use url::Url;
 
+use crate::cipher::Cipher;
 use crate::config::{EncryptionConfig, ShopifyConfig};
-use crate::connections::Cipher;
 use crate::domain::clock::Clock;
 use crate::providers::Registry;
-use crate::providers::http::{Http, OutboundError};
+use crate::providers::http::Http;
 use crate::providers::shopify::Shopify;
 use crate::store::Database;
 
@@ -43,7 +43,7 @@ impl App {
         encryption: &EncryptionConfig,
         shopify: ShopifyConfig,
         public_url: Url,
-    ) -> Result<Self, OutboundError> {
+    ) -> Result<Self, reqwest::Error> {
         let shopify = Shopify::new(shopify, Http::new()?, clock.clone());
         Ok(Self::new(Parts {
             database,

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod accounts;
 pub mod app;
+pub mod cipher;
 pub mod commands;
 pub mod config;
 pub mod connections;

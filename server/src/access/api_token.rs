@@ -8,7 +8,7 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use super::entropy::secret_bytes;
+use crate::domain::entropy::secret_bytes;
 
 /// What every token begins with.
 const PREFIX: &str = "ckpi_";

@@ -15,7 +15,6 @@
 
 mod action;
 mod api_token;
-mod entropy;
 mod gate;
 mod jwks;
 mod jwt;
@@ -30,7 +29,6 @@ mod tests;
 
 pub use action::{Action, SCOPES};
 pub use api_token::{ApiToken, ApiTokenSecret};
-pub use entropy::secret_bytes;
 pub use gate::{AccessError, Gate};
 pub use jwks::{JwksError, published_keys};
 pub use password::{MIN_PASSWORD_CHARS, PasswordError, hash_password};

@@ -9,7 +9,7 @@ use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, Salt
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
-use super::entropy::secret_bytes;
+use crate::domain::entropy::secret_bytes;
 
 /// The least number of characters in a password.
 pub const MIN_PASSWORD_CHARS: usize = 8;

@@ -1,13 +1,17 @@
 //! The command line: one file a command. Exit codes: 0 done, 1 failed, 2 wrong usage or settings.
 
+mod demo;
 mod doctor;
 mod logging;
 mod migrate;
+mod sandbox;
 mod schema;
 mod seed;
 mod serve;
 mod signal;
+mod sync;
 mod token;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -28,8 +32,14 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Bring up everything in one process, on sandbox data
+    Demo(demo::Options),
     /// Serve the API
     Serve,
+    /// Run jobs and schedules
+    Worker,
+    /// Run jobs for one link, here and now
+    Sync(sync::Options),
     /// Bring the database's schema up or down, or show where it stands
     #[command(subcommand)]
     Migrate(migrate::Step),
@@ -38,6 +48,8 @@ enum Command {
     /// API tokens
     #[command(subcommand)]
     Token(token::Action),
+    /// Serve the sandbox providers alone
+    Sandbox(sandbox::Options),
     /// Print the GraphQL schema
     Schema,
     /// Check settings, database and providers, and say what to do
@@ -65,6 +77,9 @@ pub enum CommandError {
     /// The database did not answer as it should.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The machine's certificates can't be loaded.
+    #[error("no outbound connection can be prepared: {0}")]
+    Outbound(#[from] reqwest::Error),
     /// Something else went wrong, as a sentence.
     #[error("{0}")]
     Failed(String),
@@ -90,9 +105,16 @@ pub async fn run(arguments: Arguments) -> ExitCode {
     // Somebody may have installed one before; any will do.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut settings = Settings::from_environment();
-    logging::start(&mut settings);
+    // The demo chooses its own log.
+    if !matches!(arguments.command, Command::Demo(_)) {
+        logging::start(&mut settings);
+    }
     let done = match arguments.command {
+        Command::Demo(options) => demo::run(options).await,
         Command::Serve => serve::run(settings).await,
+        Command::Worker => worker::run(settings).await,
+        Command::Sync(options) => sync::run(settings, options).await,
+        Command::Sandbox(options) => sandbox::run(options).await,
         Command::Migrate(step) => migrate::run(settings, step).await,
         Command::Seed(options) => seed::run(settings, options).await,
         Command::Token(action) => token::run(settings, action).await,

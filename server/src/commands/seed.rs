@@ -5,9 +5,10 @@ use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::CommandError;
-use crate::access::{hash_password, secret_bytes};
+use crate::access::hash_password;
 use crate::accounts::{AccountError, FirstUser, Opened, check_account, open_account};
 use crate::config::Settings;
+use crate::domain::entropy::secret_bytes;
 use crate::store::{Database, LoginRow};
 
 /// The account and its owner.

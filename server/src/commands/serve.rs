@@ -29,8 +29,7 @@ pub(super) async fn run(mut settings: Settings) -> Result<(), CommandError> {
         return Err(CommandError::Failed(message));
     }
     let clock = Clock::system();
-    let app = App::production(database.clone(), clock.clone(), &encryption, shopify, http.public_url)
-        .map_err(|error| CommandError::Failed(error.to_string()))?;
+    let app = App::production(database.clone(), clock.clone(), &encryption, shopify, http.public_url)?;
     let web = Web {
         schema: graphql::build(&app),
         gate: Gate::new(auth, database, clock, outbound()?),

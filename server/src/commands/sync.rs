@@ -48,7 +48,10 @@ pub(super) async fn run(mut settings: Settings, options: Options) -> Result<(), 
         asked => asked.to_vec(),
     };
     if let Some(foreign) = jobs.iter().find(|job| job.provider() != link.provider) {
-        return Err(CommandError::Usage(format!("{foreign} is not a job for a {} link.", link.provider)));
+        return Err(CommandError::Usage(format!(
+            "{foreign} is not a job for a {} link.",
+            link.provider
+        )));
     }
 
     let app = App::production(database.clone(), Clock::system(), &encryption, shopify, http.public_url)?;
@@ -109,8 +112,9 @@ async fn find_link(database: &Database, text: &str) -> Result<Link, CommandError
 
 async fn find_run(database: &Database, tenant: &Tenant, id: RunId) -> Result<RunRow, CommandError> {
     let db = database.read(tenant).await?;
-    db.run(id)
+    db.find_runs(&[id])
         .await?
+        .pop()
         .ok_or_else(|| CommandError::Failed("the run is gone: its link was deleted".to_owned()))
 }
 
@@ -131,7 +135,7 @@ async fn show(database: Database, tenant: Tenant, id: RunId, job: SyncJob) {
 }
 
 fn describe(run: &RunRow) -> String {
-    let Progress { pages, records, .. } = &*run.progress;
+    let Progress { pages, records, .. } = &run.progress;
     match (run.status, &run.error_message) {
         (RunStatus::Queued, Some(why)) => format!("waits: {why}"),
         _ => format!("{records} records, {pages} pages"),
@@ -144,7 +148,7 @@ fn conclude(run: &RunRow, job: SyncJob) -> Result<(), CommandError> {
         records,
         message,
         ..
-    } = &*run.progress;
+    } = &run.progress;
     match run.status {
         RunStatus::Succeeded => {
             let note = message.as_deref().map(|note| format!("  {note}")).unwrap_or_default();

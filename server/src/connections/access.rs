@@ -8,10 +8,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
-use super::{CipherError, TokenKind, TokenPlace, note_needs_reauth, sealed};
+use super::{note_needs_reauth, sealed};
 use crate::app::App;
+use crate::cipher::{CipherError, TokenKind, TokenPlace};
 use crate::domain::ids::{IntegrationId, IntegrationStatus, ProviderKind};
 use crate::providers::contract::{ProviderError, ShopAccess};
 use crate::store::{StoreError, Tenant, TenantDb};
@@ -60,22 +61,38 @@ struct Opened {
 
 /// What a call to the store behind a link needs. Renews the tokens where they are about to end; where the authorisation
 /// is gone, the link is marked so and the error is [`ProviderError::Reconnect`].
-pub async fn shop_access(
+pub async fn shop_access(app: &App, tenant: &Tenant, integration_id: IntegrationId) -> Result<ShopAccess, AccessError> {
+    good_access(app, tenant, integration_id, None).await
+}
+
+/// The same with another token than the `refused` one, which the store does not take although its time is not over.
+pub async fn renew_shop_access(
     app: &App,
     tenant: &Tenant,
     integration_id: IntegrationId,
+    refused: &ShopAccess,
+) -> Result<ShopAccess, AccessError> {
+    good_access(app, tenant, integration_id, Some(&refused.access_token)).await
+}
+
+async fn good_access(
+    app: &App,
+    tenant: &Tenant,
+    integration_id: IntegrationId,
+    refused: Option<&SecretString>,
 ) -> Result<ShopAccess, AccessError> {
     let mut waited = Duration::ZERO;
     loop {
         let db = app.database.read(tenant).await?;
         let opened = open(app, &db, integration_id).await?;
         drop(db);
-        if opened.has_left(app, RENEW_BEFORE) {
+        if opened.has_left(app, RENEW_BEFORE) && !opened.is(refused) {
             return Ok(opened.access);
         }
         if let Some(lease_until) = take_lease(app, tenant, integration_id).await? {
             // In a task of its own: a caller that goes away must not take a new pair of tokens along.
-            let renewal = tokio::spawn(renew(app.clone(), *tenant, integration_id, lease_until));
+            let renewal = renew(app.clone(), *tenant, integration_id, lease_until, refused.cloned());
+            let renewal = tokio::spawn(renewal);
             let renewed = renewal
                 .await
                 .map_err(|_| StoreError::Broken("renewing a token panicked".to_owned()))?;
@@ -84,7 +101,7 @@ pub async fn shop_access(
             }
             continue;
         }
-        if opened.has_left(app, LAST_USE) {
+        if opened.has_left(app, LAST_USE) && !opened.is(refused) {
             return Ok(opened.access);
         }
         if waited >= PATIENCE {
@@ -115,12 +132,14 @@ async fn renew(
     tenant: Tenant,
     integration_id: IntegrationId,
     lease_until: DateTime<Utc>,
+    refused: Option<SecretString>,
 ) -> Result<Option<ShopAccess>, AccessError> {
     // Read again: the one before us may have renewed them between our look and our lease.
     let db = app.database.read(&tenant).await?;
     let opened = open(&app, &db, integration_id).await?;
     drop(db);
-    if opened.has_left(&app, RENEW_BEFORE) {
+    let is_refused = opened.is(refused.as_ref());
+    if opened.has_left(&app, RENEW_BEFORE) && !is_refused {
         release(&app, &tenant, integration_id, lease_until).await?;
         return Ok(Some(opened.access));
     }
@@ -155,7 +174,7 @@ async fn renew(
             db.commit().await?;
             Err(ProviderError::Reconnect(why).into())
         }
-        Err(error) if opened.has_left(&app, LAST_USE) => {
+        Err(error) if opened.has_left(&app, LAST_USE) && !is_refused => {
             tracing::warn!(%integration_id, %error, "a token that is still good could not be renewed");
             release(&app, &tenant, integration_id, lease_until).await?;
             Ok(Some(opened.access))
@@ -184,9 +203,9 @@ async fn open(app: &App, db: &TenantDb, integration_id: IntegrationId) -> Result
         IntegrationStatus::Connected => {}
         IntegrationStatus::NeedsReauth => {
             let why = shop.status_reason;
-            return Err(AccessError::Provider(ProviderError::Reconnect(
-                why.unwrap_or_else(|| format!("The access to {} has ended; connect the store again.", shop.domain)),
-            )));
+            return Err(AccessError::Provider(ProviderError::Reconnect(why.unwrap_or_else(
+                || format!("The access to {} has ended; connect the store again.", shop.domain),
+            ))));
         }
         status @ (IntegrationStatus::Paused | IntegrationStatus::Disconnected) => {
             return Err(AccessError::NotConnected {
@@ -233,6 +252,11 @@ async fn open(app: &App, db: &TenantDb, integration_id: IntegrationId) -> Result
 }
 
 impl Opened {
+    /// Whether this is the token that a store refused.
+    fn is(&self, refused: Option<&SecretString>) -> bool {
+        refused.is_some_and(|refused| refused.expose_secret() == self.access.access_token.expose_secret())
+    }
+
     /// Whether the access token is good for at least this much longer.
     fn has_left(&self, app: &App, left: TimeDelta) -> bool {
         self.access_expires_at.is_none_or(|at| app.clock.now() + left < at)

@@ -115,11 +115,7 @@ pub async fn begin(
 /// Finishes: checks what the browser brought back (`query`, as decoded pairs, and the value of its cookie), trades it
 /// for tokens and links the store. A store that this account was linked to before gets its link back, with its history.
 /// The first sync is queued in the same transaction.
-pub async fn finish(
-    app: &App,
-    query: &[(String, String)],
-    browser: Option<&str>,
-) -> Result<Connected, ConnectError> {
+pub async fn finish(app: &App, query: &[(String, String)], browser: Option<&str>) -> Result<Connected, ConnectError> {
     let provider = provider(app)?;
     let callback = provider.verify_callback(query).map_err(|error| match error {
         ProviderError::Denied(why) => ConnectError::NotGenuine(why),
@@ -127,7 +123,9 @@ pub async fn finish(
     })?;
     let state = app.database.system().take_oauth_state(&hashed(&callback.state)).await?;
     let state = state.ok_or_else(|| {
-        ConnectError::not_genuine("This address was used before, or the connection was begun too long ago; begin again.")
+        ConnectError::not_genuine(
+            "This address was used before, or the connection was begun too long ago; begin again.",
+        )
     })?;
     if !is_same_browser(&state, browser) {
         return Err(ConnectError::not_genuine(
@@ -187,8 +185,8 @@ async fn link(app: &App, state: &OAuthState, grant: Grant) -> Result<Connected, 
     let tokens = sealed(&app.cipher, &state.tenant, integration_id, &grant.tokens)?;
     db.replace_tokens(integration_id, &tokens).await?;
     db.audit(&AuditEntry {
-        actor_kind: ActorKind::User,
-        actor_id: Some(state.user_id.to_string()),
+        actor_kind: state.user_id.map_or(ActorKind::ApiToken, |_| ActorKind::User),
+        actor_id: state.user_id.map(|id| id.to_string()),
         action: "integration.connected",
         target_type: "integration",
         target_id: integration_id.to_string(),

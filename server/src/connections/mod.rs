@@ -11,11 +11,9 @@
 //! [`ShopAccess`](crate::providers::contract::ShopAccess).
 
 mod access;
-mod cipher;
 mod connect;
 
-pub use access::{AccessError, shop_access};
-pub use cipher::{Cipher, CipherError, TokenKind, TokenPlace};
+pub use access::{AccessError, renew_shop_access, shop_access};
 pub use connect::{ConnectError, Connected, begin, finish};
 
 use base64::Engine;
@@ -24,6 +22,8 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
+use crate::cipher::{Cipher, CipherError, TokenKind, TokenPlace};
+use crate::domain::entropy::secret_bytes;
 use crate::domain::ids::{ActorKind, IntegrationId, IntegrationStatus};
 use crate::providers::contract::TokenSet;
 use crate::store::{AuditEntry, Ciphertext, SealedToken, StoreError, Tenant, TenantDb};
@@ -103,7 +103,7 @@ pub async fn disconnect(
 
 /// 32 random bytes as text that fits into an address or a cookie.
 pub fn unguessable() -> String {
-    URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
+    URL_SAFE_NO_PAD.encode(secret_bytes::<32>())
 }
 
 /// What is stored of something unguessable.

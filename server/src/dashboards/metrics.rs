@@ -203,7 +203,7 @@ pub static CATALOGUE: [Definition; 30] = [
     define(Metric::ReturningCustomerOrders, "returningCustomerOrders", "Orders of returning customers",
         "count of orders whose customer had ordered before", Count, UpIsGood, SHOPIFY),
     define(Metric::GuestOrders, "guestOrders", "Guest orders",
-        "count of orders without a customer, or whose customer's history is not known", Count, Neutral, SHOPIFY),
+        "count of orders without a customer", Count, Neutral, SHOPIFY),
     define(Metric::MetaSpend, "metaSpend", "Meta spend",
         "Σ spend of the account-level rows", Money, Neutral, META),
     define(Metric::MetaPurchases, "metaPurchases", "Meta purchases",
@@ -297,7 +297,11 @@ impl Metric {
             Self::Impressions => ads().map(|a| a.impressions.into()),
             Self::Clicks => ads().map(|a| a.clicks.into()),
             Self::Cpm => ads().and_then(|a| {
-                quotient(a.spend * Decimal::ONE_THOUSAND, a.impressions, NullReason::NoImpressions)
+                quotient(
+                    a.spend * Decimal::ONE_THOUSAND,
+                    a.impressions,
+                    NullReason::NoImpressions,
+                )
             }),
             Self::Cpc => ads().and_then(|a| quotient(a.spend, a.clicks, NullReason::NoClicks)),
             Self::Ctr => ads().and_then(|a| quotient(a.clicks.into(), a.impressions, NullReason::NoImpressions)),
@@ -326,9 +330,7 @@ impl Change {
         let absolute = now - before;
         Self {
             absolute,
-            percent: (absolute * Decimal::ONE_HUNDRED)
-                .checked_div(before.abs())
-                .map(rounded),
+            percent: (absolute * Decimal::ONE_HUNDRED).checked_div(before.abs()).map(rounded),
         }
     }
 }
@@ -338,10 +340,7 @@ fn quotient(
     denominator: impl Into<Decimal>,
     where_zero: NullReason,
 ) -> Result<Decimal, NullReason> {
-    numerator
-        .checked_div(denominator.into())
-        .map(rounded)
-        .ok_or(where_zero)
+    numerator.checked_div(denominator.into()).map(rounded).ok_or(where_zero)
 }
 
 fn rounded(quotient: Decimal) -> Decimal {

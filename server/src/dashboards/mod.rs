@@ -24,8 +24,8 @@ use crate::domain::period::{Comparison, DateRange, Granularity, Preset};
 use crate::store::{SourcesRow, StoreError, TenantDb};
 
 pub use crate::store::RefundDating;
-pub use coverage::Freshness;
 use coverage::Coverage;
+pub use coverage::Freshness;
 pub use report::{Kpi, Point, Report};
 
 /// Days as they are asked for.
@@ -97,12 +97,7 @@ pub async fn home(db: &TenantDb, query: &HomeQuery, clock: &Clock) -> Result<Rep
         timezone: account.timezone,
         refund_dating: RefundDating::ProcessedAt,
     };
-    let plan = Plan::new(
-        query.period,
-        query.granularity,
-        query.compare_to,
-        account.today(clock),
-    );
+    let plan = Plan::new(query.period, query.granularity, query.compare_to, account.today(clock));
     let rows = db.summary_days(plan.range, plan.compared).await?;
     Ok(report::build(plan, scope, rows))
 }
@@ -127,12 +122,7 @@ pub async fn shopify(db: &TenantDb, query: &ShopifyQuery, clock: &Clock) -> Resu
         timezone,
         refund_dating: query.refund_dating,
     };
-    let plan = Plan::new(
-        query.period,
-        query.granularity,
-        query.compare_to,
-        account.today(clock),
-    );
+    let plan = Plan::new(query.period, query.granularity, query.compare_to, account.today(clock));
     let rows = db
         .store_days(&stores, query.refund_dating, plan.range, plan.compared)
         .await?;
@@ -181,9 +171,11 @@ impl Account {
     }
 
     fn coverage(&self, provider: ProviderKind, only: Option<IntegrationId>) -> Result<Coverage, StoreError> {
-        let rows = self.row.sources.iter().filter(|source| {
-            source.provider == provider && only.is_none_or(|only| source.integration_id == only)
-        });
+        let rows = self
+            .row
+            .sources
+            .iter()
+            .filter(|source| source.provider == provider && only.is_none_or(|only| source.integration_id == only));
         Coverage::read(provider, rows)
     }
 }

@@ -1,6 +1,6 @@
 //! A report: sums by bucket and in total, and the numbers that are made of them.
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::TimeDelta;
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -188,9 +188,7 @@ impl Standing {
             is_connected: coverage.is_connected(),
             has_other_currency: coverage.differs_from(currency),
             covers_range: coverage.wholly_covers(plan.range),
-            covers_compared: plan
-                .compared
-                .is_some_and(|compared| coverage.wholly_covers(compared)),
+            covers_compared: plan.compared.is_some_and(|compared| coverage.wholly_covers(compared)),
         }
     }
 }

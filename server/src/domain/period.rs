@@ -109,10 +109,7 @@ impl DateRange {
                 let this_month = first_of_month(today);
                 (this_month - Months::new(1), this_month - Days::new(1))
             }
-            Preset::YearToDate => (
-                first_of_month(today) - Months::new(today.month0()),
-                today,
-            ),
+            Preset::YearToDate => (first_of_month(today) - Months::new(today.month0()), today),
         };
         Self { from, to }
     }
@@ -190,4 +187,262 @@ impl Granularity {
 
 fn first_of_month(date: NaiveDate) -> NaiveDate {
     date - Days::new(date.day0().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Weekday;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn date(text: &str) -> NaiveDate {
+        text.parse().expect("a date literal")
+    }
+
+    fn range(from: &str, to: &str) -> DateRange {
+        DateRange::new(date(from), date(to)).expect("a range literal")
+    }
+
+    #[test]
+    fn a_preset_is_relative_to_today() {
+        for (preset, today, from, to) in [
+            (Preset::Today, "2026-11-22", "2026-11-22", "2026-11-22"),
+            (Preset::Yesterday, "2026-03-01", "2026-02-28", "2026-02-28"),
+            (Preset::Yesterday, "2028-03-01", "2028-02-29", "2028-02-29"),
+            (Preset::Last7Days, "2026-11-22", "2026-11-16", "2026-11-22"),
+            (Preset::Last30Days, "2026-11-22", "2026-10-24", "2026-11-22"),
+            (Preset::Last90Days, "2026-11-22", "2026-08-25", "2026-11-22"),
+            (Preset::MonthToDate, "2026-11-22", "2026-11-01", "2026-11-22"),
+            (Preset::MonthToDate, "2026-11-01", "2026-11-01", "2026-11-01"),
+            (Preset::LastMonth, "2026-03-31", "2026-02-01", "2026-02-28"),
+            (Preset::LastMonth, "2027-01-15", "2026-12-01", "2026-12-31"),
+            (Preset::YearToDate, "2026-11-22", "2026-01-01", "2026-11-22"),
+            (Preset::YearToDate, "2026-01-01", "2026-01-01", "2026-01-01"),
+        ] {
+            assert_eq!(
+                DateRange::of(preset, date(today)),
+                range(from, to),
+                "{preset:?} on {today}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_comparison_looks_back() {
+        let compared = |from, to, comparison| range(from, to).compared(comparison);
+        for (from, to, comparison, expected) in [
+            (
+                "2026-11-16",
+                "2026-11-22",
+                Comparison::PreviousPeriod,
+                ("2026-11-09", "2026-11-15"),
+            ),
+            (
+                "2026-03-01",
+                "2026-03-31",
+                Comparison::PreviousPeriod,
+                ("2026-01-29", "2026-02-28"),
+            ),
+            (
+                "2026-11-22",
+                "2026-11-22",
+                Comparison::PreviousPeriod,
+                ("2026-11-21", "2026-11-21"),
+            ),
+            (
+                "2026-11-01",
+                "2026-11-30",
+                Comparison::PreviousYear,
+                ("2025-11-01", "2025-11-30"),
+            ),
+            // The 29th of February has the 28th before it.
+            (
+                "2028-02-29",
+                "2028-02-29",
+                Comparison::PreviousYear,
+                ("2027-02-28", "2027-02-28"),
+            ),
+            (
+                "2028-02-01",
+                "2028-02-29",
+                Comparison::PreviousYear,
+                ("2027-02-01", "2027-02-28"),
+            ),
+            (
+                "2029-02-01",
+                "2029-03-01",
+                Comparison::PreviousYear,
+                ("2028-02-01", "2028-03-01"),
+            ),
+            (
+                "2026-11-27",
+                "2026-11-27",
+                Comparison::PreviousYearWeekday,
+                ("2025-11-28", "2025-11-28"),
+            ),
+            (
+                "2026-11-01",
+                "2026-11-30",
+                Comparison::Custom(range("2024-01-01", "2024-01-07")),
+                ("2024-01-01", "2024-01-07"),
+            ),
+        ] {
+            assert_eq!(
+                compared(from, to, comparison),
+                range(expected.0, expected.1),
+                "{from}..{to} {comparison:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn buckets_begin_on_mondays_and_firsts_and_end_where_the_range_does() {
+        for (from, to, granularity, expected) in [
+            (
+                "2026-11-22",
+                "2026-11-22",
+                Granularity::Day,
+                vec![("2026-11-22", "2026-11-22")],
+            ),
+            (
+                "2026-11-22",
+                "2026-11-22",
+                Granularity::Week,
+                vec![("2026-11-22", "2026-11-22")],
+            ),
+            (
+                "2026-11-19",
+                "2026-12-01",
+                Granularity::Week,
+                vec![
+                    ("2026-11-19", "2026-11-22"),
+                    ("2026-11-23", "2026-11-29"),
+                    ("2026-11-30", "2026-12-01"),
+                ],
+            ),
+            // One ISO week across the turn of the year.
+            (
+                "2026-12-28",
+                "2027-01-03",
+                Granularity::Week,
+                vec![("2026-12-28", "2027-01-03")],
+            ),
+            (
+                "2026-12-28",
+                "2027-02-01",
+                Granularity::Month,
+                vec![
+                    ("2026-12-28", "2026-12-31"),
+                    ("2027-01-01", "2027-01-31"),
+                    ("2027-02-01", "2027-02-01"),
+                ],
+            ),
+            // The same month of two years is two months.
+            (
+                "2025-11-30",
+                "2025-12-01",
+                Granularity::Month,
+                vec![("2025-11-30", "2025-11-30"), ("2025-12-01", "2025-12-01")],
+            ),
+        ] {
+            let expected: Vec<DateRange> = expected.into_iter().map(|(from, to)| range(from, to)).collect();
+            assert_eq!(
+                range(from, to).buckets(granularity),
+                expected,
+                "{from}..{to} {granularity:?}"
+            );
+        }
+        assert_eq!(range("2024-11-01", "2025-11-30").buckets(Granularity::Month).len(), 13);
+    }
+
+    #[test]
+    fn dates_that_make_no_range_are_refused() {
+        let new = |from, to| DateRange::new(date(from), date(to));
+        assert!(matches!(
+            new("2026-11-22", "2026-11-21"),
+            Err(BadRange::Backwards { .. })
+        ));
+        assert_eq!(new("2024-01-01", "2026-01-01"), Err(BadRange::TooLong(732)));
+        assert_eq!(new("2024-01-01", "2025-12-31").map(|range| range.len()), Ok(731));
+        assert_eq!(
+            new("1999-12-31", "2000-01-01"),
+            Err(BadRange::OutOfCalendar(date("1999-12-31")))
+        );
+        assert_eq!(
+            new("2100-12-31", "2101-01-01"),
+            Err(BadRange::OutOfCalendar(date("2101-01-01")))
+        );
+    }
+
+    prop_compose! {
+        fn any_range()(start in 0..36_500_i64, days in 1..=MAX_DAYS) -> DateRange {
+            let from = date("2000-01-01") + chrono::TimeDelta::days(start);
+            let to = (from + chrono::TimeDelta::days(days - 1)).min(date("2100-12-31"));
+            DateRange::new(from, to).expect("within the calendar and not too long")
+        }
+    }
+
+    fn any_granularity() -> impl Strategy<Value = Granularity> {
+        prop_oneof![
+            Just(Granularity::Day),
+            Just(Granularity::Week),
+            Just(Granularity::Month)
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn buckets_hold_every_day_once_and_in_order(range in any_range(), granularity in any_granularity()) {
+            let buckets = range.buckets(granularity);
+            let days: Vec<NaiveDate> = buckets.iter().flat_map(DateRange::days).collect();
+            prop_assert!(days.iter().copied().eq(range.days()));
+            for bucket in &buckets {
+                prop_assert_eq!(granularity.start(bucket.from()), granularity.start(bucket.to()));
+            }
+            // Only the first bucket may begin late.
+            for bucket in buckets.iter().skip(1) {
+                match granularity {
+                    Granularity::Day => prop_assert_eq!(bucket.len(), 1),
+                    Granularity::Week => prop_assert_eq!(bucket.from().weekday(), Weekday::Mon),
+                    Granularity::Month => prop_assert_eq!(bucket.from().day(), 1),
+                }
+            }
+        }
+
+        #[test]
+        fn the_previous_period_is_as_long_and_ends_the_day_before(range in any_range()) {
+            let previous = range.compared(Comparison::PreviousPeriod);
+            prop_assert_eq!(previous.len(), range.len());
+            prop_assert_eq!(previous.to().succ_opt(), Some(range.from()));
+        }
+
+        #[test]
+        fn weekdays_meet_weekdays(range in any_range()) {
+            let previous = range.compared(Comparison::PreviousYearWeekday);
+            prop_assert_eq!(previous.len(), range.len());
+            prop_assert_eq!(previous.from().weekday(), range.from().weekday());
+        }
+
+        #[test]
+        fn a_year_back_loses_or_gains_a_leap_day_at_most(range in any_range()) {
+            let previous = range.compared(Comparison::PreviousYear);
+            prop_assert!(previous.len().abs_diff(range.len()) <= 1);
+            prop_assert_eq!(previous.from().month(), range.from().month());
+            prop_assert_eq!(previous.to().month(), range.to().month());
+        }
+
+        #[test]
+        fn a_preset_never_reaches_into_the_future(days in 0..36_000_i64) {
+            let today = date("2001-01-01") + chrono::TimeDelta::days(days);
+            for preset in [
+                Preset::Today, Preset::Yesterday, Preset::Last7Days, Preset::Last30Days, Preset::Last90Days,
+                Preset::MonthToDate, Preset::LastMonth, Preset::YearToDate,
+            ] {
+                let range = DateRange::of(preset, today);
+                prop_assert!(range.from() <= range.to() && range.to() <= today);
+                prop_assert!(DateRange::new(range.from(), range.to()).is_ok());
+            }
+        }
+    }
 }

@@ -4,7 +4,7 @@ use async_graphql::{Context, Object};
 
 use super::context::{May, app, reading};
 use super::error::ApiError;
-use super::kpi::{AdKpis, AdValues, BlendedKpis, BlendedValues, SalesKpis, SalesValues, SourceFreshness};
+use super::kpi::{HomeKpis, HomeValues, SourceFreshness};
 use super::period::{BucketSize, Comparison, DateRangeInput, Days, compare_to};
 use super::scalars::Date;
 use crate::access::Action;
@@ -21,7 +21,8 @@ impl HomeQuery {
     async fn home_dashboard(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Which days; presets are relative to today in the account's time zone.")] range: DateRangeInput,
+        #[graphql(desc = "Which days; presets are relative to today in the account's time zone.")]
+        range: DateRangeInput,
         #[graphql(
             desc = "How many days share a point of the series.",
             default_with = "Some(BucketSize::Day)"
@@ -53,11 +54,7 @@ impl HomeDashboard {
 
     /// One point for each day, week or month of the range, none left out.
     async fn series(&self) -> Vec<HomePoint<'_>> {
-        self.0
-            .points
-            .iter()
-            .map(|point| HomePoint(&self.0, point))
-            .collect()
+        self.0.points.iter().map(|point| HomePoint(&self.0, point)).collect()
     }
 
     /// How fresh the numbers are, source by source; a source that is not connected is not listed.
@@ -96,27 +93,6 @@ impl HomeDashboard {
     }
 }
 
-pub(super) struct HomeKpis<'a>(&'a Report);
-
-/// Every metric over the whole range.
-#[Object]
-impl HomeKpis<'_> {
-    #[graphql(flatten)]
-    async fn sales(&self) -> SalesKpis<'_> {
-        SalesKpis(self.0)
-    }
-
-    #[graphql(flatten)]
-    async fn ads(&self) -> AdKpis<'_> {
-        AdKpis(self.0)
-    }
-
-    #[graphql(flatten)]
-    async fn blended(&self) -> BlendedKpis<'_> {
-        BlendedKpis(self.0)
-    }
-}
-
 pub(super) struct HomePoint<'a>(&'a Report, &'a Point);
 
 /// A day, week or month of the home dashboard. A value is null where no day of it is known and where a quotient has no
@@ -144,17 +120,7 @@ impl HomePoint<'_> {
     }
 
     #[graphql(flatten)]
-    async fn sales(&self) -> SalesValues<'_> {
-        SalesValues(self.0, self.1)
-    }
-
-    #[graphql(flatten)]
-    async fn ads(&self) -> AdValues<'_> {
-        AdValues(self.0, self.1)
-    }
-
-    #[graphql(flatten)]
-    async fn blended(&self) -> BlendedValues<'_> {
-        BlendedValues(self.0, self.1)
+    async fn values(&self) -> HomeValues<'_> {
+        HomeValues(self.0, self.1)
     }
 }

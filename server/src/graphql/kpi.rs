@@ -228,24 +228,33 @@ impl PointValue for i64 {
     }
 }
 
-/// Two types with a field for each metric: `$kpis` over the range, `$values` at a point of the series.
+/// Two types with a field for each metric: `$kpis` over the range, `$values` at a point of the series; and the fields
+/// of other such types beside them.
 macro_rules! metric_fields {
-    ($kpis:ident, $values:ident { $($(#[$description:meta])* $field:ident: $kind:ty = $metric:ident,)+ }) => {
-        /// The metrics over the whole range.
+    (
+        $(#[$kpis_description:meta])* $kpis:ident, $values:ident
+        $(, with $group:ident: $group_kpis:ident, $group_values:ident)*
+        { $($(#[$description:meta])* $field:ident: $kind:ty = $metric:ident,)+ }
+    ) => {
         pub(super) struct $kpis<'a>(pub(super) &'a Report);
 
+        $(#[$kpis_description])*
         #[Object]
         impl $kpis<'_> {
+            $(#[graphql(flatten)] async fn $group(&self) -> $group_kpis<'_> { $group_kpis(self.0) })*
+
             $($(#[$description])* async fn $field(&self) -> Kpi {
                 Kpi::of(self.0, Metric::$metric)
             })+
         }
 
-        /// The metrics at a point; null where no day of it is known and where a quotient has no value.
+        /// At a point; null where no day of it is known and where a quotient has no value.
         pub(super) struct $values<'a>(pub(super) &'a Report, pub(super) &'a Point);
 
         #[Object]
         impl $values<'_> {
+            $(#[graphql(flatten)] async fn $group(&self) -> $group_values<'_> { $group_values(self.0, self.1) })*
+
             $($(#[$description])* async fn $field(&self) -> Option<$kind> {
                 PointValue::at(self.0, self.1, Metric::$metric)
             })+
@@ -254,7 +263,8 @@ macro_rules! metric_fields {
 }
 
 metric_fields! {
-    SalesKpis, SalesValues {
+    /// The metrics of stores over the whole range.
+    ShopifyKpis, ShopifyValues {
         /// Orders: count of non-test orders whose order date is that day; cancelled and unpaid ones count, deleted
         /// ones do not.
         orders: i64 = Orders,
@@ -288,13 +298,15 @@ metric_fields! {
         new_customer_orders: i64 = NewCustomerOrders,
         /// Orders of returning customers: count of orders whose customer had ordered before.
         returning_customer_orders: i64 = ReturningCustomerOrders,
-        /// Guest orders: count of orders without a customer, or whose customer's history is not known.
+        /// Guest orders: count of orders without a customer. An order whose customer's history Shopify has not told is in
+        /// none of the three.
         guest_orders: i64 = GuestOrders,
     }
 }
 
 metric_fields! {
-    AdKpis, AdValues {
+    /// The metrics of ad accounts over the whole range.
+    MetaKpis, MetaValues {
         /// Meta spend: Σ spend of the account-level rows. Deleted ads are in it.
         meta_spend: Decimal = MetaSpend,
         /// Meta purchases: Σ purchases of the one action type that is counted. Never a sum over action types.
@@ -321,7 +333,8 @@ metric_fields! {
 }
 
 metric_fields! {
-    BlendedKpis, BlendedValues {
+    /// Every metric over the whole range.
+    HomeKpis, HomeValues, with shopify: ShopifyKpis, ShopifyValues, with meta: MetaKpis, MetaValues {
         /// MER: revenueNet / metaSpend. A ratio, over the days that both sources know; its inverse is `adSpendShare`.
         mer: Decimal = Mer,
         /// Ad spend share: metaSpend / revenueNet. A fraction of one, the inverse of `mer`.

@@ -93,8 +93,7 @@ fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
         .limit_recursive_depth(MAX_RECURSION)
         .limit_directives(MAX_DIRECTIVES)
         .disable_suggestions();
-    let builder = page::describe_connections(builder);
-    node::register(builder)
+    node::register(page::describe_connections(builder))
 }
 
 impl Schema {

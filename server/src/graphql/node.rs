@@ -1,6 +1,6 @@
 //! Ids that lead back to what they name. Opaque outside; inside `Type:key`, so that an id of one kind is none of another.
 
-use async_graphql::{Context, ID, Interface, Object, SchemaBuilder};
+use async_graphql::{Context, ID, Interface, Object, ObjectType, SchemaBuilder, SubscriptionType};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -71,6 +71,10 @@ impl NodeKey {
 }
 
 /// Something with an id by which it can be found again.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each thing asked for, on its way out"
+)]
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "Opaque, for `node`."))]
 pub(super) enum Node {
@@ -79,8 +83,16 @@ pub(super) enum Node {
     Order(Order),
 }
 
-pub(super) fn register<Q, M, S>(builder: SchemaBuilder<Q, M, S>) -> SchemaBuilder<Q, M, S> {
-    builder.register_output_type::<Node>()
+/// No field but those of this file answers a node, so the schema has to be told of it; and of ids, what they are.
+pub(super) fn register<Q, M, S>(builder: SchemaBuilder<Q, M, S>) -> SchemaBuilder<Q, M, S>
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
+{
+    builder
+        .register_output_type::<Node>()
+        .override_output_type_description::<ID>("What a thing is found again by: opaque, to be kept as it came.")
 }
 
 #[derive(Default)]

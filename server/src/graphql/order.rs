@@ -248,10 +248,7 @@ pub(super) struct OrderQuery;
 #[Object]
 impl OrderQuery {
     /// Orders, page by page. Deleted ones are left out, test orders are not.
-    #[graphql(
-        guard = "May(Action::ReadKpis)",
-        complexity = "page::cost(first, child_complexity)"
-    )]
+    #[graphql(guard = "May(Action::ReadKpis)", complexity = "page::cost(first, child_complexity)")]
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn orders(
         &self,
@@ -261,11 +258,9 @@ impl OrderQuery {
         #[graphql(desc = "By `orderDate`; all days without.")] range: Option<DateRangeInput>,
         #[graphql(desc = "Only orders whose payment stands so.")] status: Option<OrderStatus>,
         #[graphql(desc = "The beginning of the order's name, with or without `#`.")] search: Option<String>,
-        #[graphql(
-            desc = "In which sequence.",
-            default_with = "Some(OrderSort::CreatedAtDesc)"
-        )]
-        sort: Option<OrderSort>,
+        #[graphql(desc = "In which sequence.", default_with = "Some(OrderSort::CreatedAtDesc)")] sort: Option<
+            OrderSort,
+        >,
     ) -> Result<OrderConnection, ApiError> {
         let rows = page::rows(first)?;
         let ascending = sort == Some(OrderSort::CreatedAtAsc);
@@ -275,7 +270,10 @@ impl OrderQuery {
                 "`after` is a cursor of the other `sort`; start again without it".to_owned(),
             ));
         }
-        if search.as_ref().is_some_and(|search| search.chars().count() > MAX_SEARCH) {
+        if search
+            .as_ref()
+            .is_some_and(|search| search.chars().count() > MAX_SEARCH)
+        {
             return Err(ApiError::BadUserInput(format!(
                 "`search` is longer than {MAX_SEARCH} characters"
             )));

@@ -5,14 +5,11 @@ use chrono::{NaiveDate, SecondsFormat, Utc};
 
 use crate::domain::money::CurrencyCode;
 
-/// A calendar day such as `2026-11-22`, without a time zone: the field says in whose days it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Date(pub(super) NaiveDate);
 
-#[Scalar(
-    name = "Date",
-    specified_by_url = "https://scalars.graphql.org/andimarek/local-date"
-)]
+/// A calendar day such as `2026-11-22`, without a time zone: the field says in whose days it is.
+#[Scalar(name = "Date", specified_by_url = "https://scalars.graphql.org/andimarek/local-date")]
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else {
@@ -31,10 +28,10 @@ impl ScalarType for Date {
     }
 }
 
-/// A moment in UTC such as `2026-11-22T16:20:00Z` (RFC 3339).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct DateTime(pub(super) chrono::DateTime<Utc>);
 
+/// A moment in UTC such as `2026-11-22T16:20:00Z` (RFC 3339).
 #[Scalar(
     name = "DateTime",
     specified_by_url = "https://scalars.graphql.org/andimarek/date-time"
@@ -54,11 +51,11 @@ impl ScalarType for DateTime {
     }
 }
 
-/// An exact decimal number as text, such as `"1234.5"`: without exponent, without trailing zeros after the point, so
-/// that equal numbers are equal texts. Read it with a decimal type, not with a floating-point one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Decimal(pub(super) rust_decimal::Decimal);
 
+/// An exact decimal number as text, such as `"1234.5"`: without exponent, without trailing zeros after the point, so
+/// that equal numbers are equal texts. Read it with a decimal type, not with a floating-point one.
 #[Scalar(name = "Decimal", specified_by_url = "https://speleotrove.com/decimal/daconvs.html")]
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -76,7 +73,10 @@ impl ScalarType for Decimal {
 }
 
 /// The code of a currency: three capital letters of ISO 4217, such as `USD`.
-#[Scalar(name = "CurrencyCode", specified_by_url = "https://www.iso.org/iso-4217-currency-codes.html")]
+#[Scalar(
+    name = "CurrencyCode",
+    specified_by_url = "https://www.iso.org/iso-4217-currency-codes.html"
+)]
 impl ScalarType for CurrencyCode {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else {
@@ -105,7 +105,12 @@ mod tests {
 
     #[test]
     fn a_decimal_has_one_spelling() {
-        for (number, text) in [("1234.5000", "1234.5"), ("-0.10", "-0.1"), ("0.0000", "0"), ("1000", "1000")] {
+        for (number, text) in [
+            ("1234.5000", "1234.5"),
+            ("-0.10", "-0.1"),
+            ("0.0000", "0"),
+            ("1000", "1000"),
+        ] {
             let number: rust_decimal::Decimal = number.parse().expect("a decimal literal");
             assert_eq!(Decimal(number).to_value(), Value::from(text));
         }

@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, Object};
 
 use super::context::{May, app, reading};
 use super::error::ApiError;
-use super::kpi::{RefundDating, SalesKpis, SalesValues, SourceFreshness};
+use super::kpi::{RefundDating, ShopifyKpis, ShopifyValues, SourceFreshness};
 use super::node::NodeKey;
 use super::period::{BucketSize, Comparison, DateRangeInput, Days, compare_to};
 use super::scalars::Date;
@@ -23,7 +23,8 @@ impl ShopifyQuery {
     async fn shopify_dashboard(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Which days; presets are relative to today in the account's time zone.")] range: DateRangeInput,
+        #[graphql(desc = "Which days; presets are relative to today in the account's time zone.")]
+        range: DateRangeInput,
         #[graphql(desc = "One store; all of them without.")] integration_id: Option<ID>,
         #[graphql(
             desc = "On which day reversals are booked.",
@@ -65,11 +66,7 @@ impl ShopifyDashboard {
 
     /// One point for each day, week or month of the range, none left out.
     async fn series(&self) -> Vec<ShopifyPoint<'_>> {
-        self.0
-            .points
-            .iter()
-            .map(|point| ShopifyPoint(&self.0, point))
-            .collect()
+        self.0.points.iter().map(|point| ShopifyPoint(&self.0, point)).collect()
     }
 
     /// How fresh the numbers are; empty where no store is connected.
@@ -109,17 +106,6 @@ impl ShopifyDashboard {
     }
 }
 
-pub(super) struct ShopifyKpis<'a>(&'a Report);
-
-/// Every metric of the stores over the whole range.
-#[Object]
-impl ShopifyKpis<'_> {
-    #[graphql(flatten)]
-    async fn sales(&self) -> SalesKpis<'_> {
-        SalesKpis(self.0)
-    }
-}
-
 pub(super) struct ShopifyPoint<'a>(&'a Report, &'a Point);
 
 /// A day, week or month of the stores. A value is null where no day of it is known and where a quotient has no value;
@@ -142,7 +128,7 @@ impl ShopifyPoint<'_> {
     }
 
     #[graphql(flatten)]
-    async fn sales(&self) -> SalesValues<'_> {
-        SalesValues(self.0, self.1)
+    async fn values(&self) -> ShopifyValues<'_> {
+        ShopifyValues(self.0, self.1)
     }
 }

@@ -286,10 +286,7 @@ impl SyncQuery {
     }
 
     /// Runs, the newest first, page by page.
-    #[graphql(
-        guard = "May(Action::ReadKpis)",
-        complexity = "page::cost(first, child_complexity)"
-    )]
+    #[graphql(guard = "May(Action::ReadKpis)", complexity = "page::cost(first, child_complexity)")]
     async fn sync_runs(
         &self,
         context: &Context<'_>,
@@ -462,7 +459,14 @@ impl SyncMutation {
             "jobs": jobs.iter().map(|job| job.as_str()).collect::<Vec<_>>(),
             "runs": run_ids,
         });
-        audit(context, &db, "sync.manual", ("integration", link.id.to_string()), detail).await?;
+        audit(
+            context,
+            &db,
+            "sync.manual",
+            ("integration", link.id.to_string()),
+            detail,
+        )
+        .await?;
         let rows = db.find_runs(&run_ids).await?;
         db.commit().await?;
         Ok(ManualSyncPayload {
@@ -586,10 +590,7 @@ fn planned_jobs(link: &IntegrationRow, asked: Option<Vec<SyncJob>>) -> Result<Ve
     Ok(jobs)
 }
 
-fn retryable<'a>(
-    run: &RunRow,
-    links: &'a [IntegrationRow],
-) -> Result<(&'a IntegrationRow, job::SyncJob), UserError> {
+fn retryable<'a>(run: &RunRow, links: &'a [IntegrationRow]) -> Result<(&'a IntegrationRow, job::SyncJob), UserError> {
     match run.status {
         ids::RunStatus::Failed | ids::RunStatus::Cancelled => {}
         ids::RunStatus::Queued | ids::RunStatus::Running => {
@@ -714,14 +715,20 @@ mod tests {
     fn without_names_the_usual_jobs_are_meant() {
         let store = link(ProviderKind::Shopify, Status::Connected);
         let jobs = planned_jobs(&store, None).ok();
-        assert_eq!(jobs, Some(vec![job::SyncJob::Shopify7dFill, job::SyncJob::ShopifyFresh]));
+        assert_eq!(
+            jobs,
+            Some(vec![job::SyncJob::Shopify7dFill, job::SyncJob::ShopifyFresh])
+        );
     }
 
     #[test]
     fn a_job_named_twice_is_queued_once() {
         let store = link(ProviderKind::Shopify, Status::Connected);
         let asked = vec![SyncJob::ShopifyFresh, SyncJob::ShopifyFresh];
-        assert_eq!(planned_jobs(&store, Some(asked)).ok(), Some(vec![job::SyncJob::ShopifyFresh]));
+        assert_eq!(
+            planned_jobs(&store, Some(asked)).ok(),
+            Some(vec![job::SyncJob::ShopifyFresh])
+        );
     }
 
     #[test]

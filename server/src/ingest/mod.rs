@@ -15,7 +15,7 @@ use std::time::Duration;
 
 pub use orders::{Scan, sync_orders};
 
-use crate::connections::ConnectionError;
+use crate::connections::AccessError;
 use crate::providers::contract::ProviderError;
 use crate::store::StoreError;
 
@@ -74,12 +74,13 @@ impl From<ProviderError> for Stopped {
     }
 }
 
-impl From<ConnectionError> for Stopped {
-    fn from(error: ConnectionError) -> Self {
+impl From<AccessError> for Stopped {
+    fn from(error: AccessError) -> Self {
         match error {
-            ConnectionError::Provider(error) => error.into(),
-            ConnectionError::Store(error) => error.into(),
-            other => Self::Reconnect(other.to_string()),
+            AccessError::Provider(error) => error.into(),
+            AccessError::Store(error) => error.into(),
+            AccessError::NotFound | AccessError::NotConnected { .. } => Self::Denied(error.to_string()),
+            AccessError::Cipher(_) => Self::Broken(error.to_string()),
         }
     }
 }

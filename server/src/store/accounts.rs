@@ -1,5 +1,6 @@
 //! `accounts`: the tenants themselves.
 
+use chrono_tz::Tz;
 use uuid::Uuid;
 
 use super::{Database, StoreError, Tenant, TenantDb};
@@ -14,7 +15,7 @@ pub struct NewAccount {
     /// The one currency of its numbers.
     pub currency: CurrencyCode,
     /// The time zone in which its days begin and end.
-    pub timezone: chrono_tz::Tz,
+    pub timezone: Tz,
 }
 
 /// An account as it is stored.
@@ -30,6 +31,14 @@ pub struct AccountRow {
     pub timezone: String,
     /// For how many days after a click or a view Meta may still restate its numbers.
     pub attribution_window_days: i32,
+}
+
+impl AccountRow {
+    /// The time zone of its days, checked when the account was opened.
+    pub fn zone(&self) -> Result<Tz, StoreError> {
+        let unknown = |_| StoreError::Broken(format!("the account {} has an unknown time zone", self.id));
+        self.timezone.parse().map_err(unknown)
+    }
 }
 
 impl Database {

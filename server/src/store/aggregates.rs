@@ -296,9 +296,9 @@ impl TenantDb {
             .bind(compared.map(|range| range.to()))
             .fetch_all(&mut *self.connection().await)
             .await?;
-        Ok(DayRows::collect(rows.into_iter().map(|row| {
-            (row.date, row.sales.into(), row.ads.into())
-        })))
+        Ok(DayRows::collect(
+            rows.into_iter().map(|row| (row.date, row.sales.into(), row.ads.into())),
+        ))
     }
 
     /// These stores by day, summed over them.

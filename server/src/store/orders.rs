@@ -125,10 +125,7 @@ impl TenantDb {
             " order by order_created_at desc, shopify_order_id desc limit "
         });
         query.push_bind(page.limit);
-        Ok(query
-            .build_query_as()
-            .fetch_all(&mut *self.connection().await)
-            .await?)
+        Ok(query.build_query_as().fetch_all(&mut *self.connection().await).await?)
     }
 
     /// How many orders there are.
@@ -149,14 +146,13 @@ impl TenantDb {
         self.push_orders(&mut query, &OrderFilter::default());
         query.push(" and (integration_id, shopify_order_id) in (select * from unnest(");
         query.push_bind(integrations).push(", ").push_bind(ids).push("))");
-        Ok(query
-            .build_query_as()
-            .fetch_all(&mut *self.connection().await)
-            .await?)
+        Ok(query.build_query_as().fetch_all(&mut *self.connection().await).await?)
     }
 
     fn push_orders(&self, query: &mut QueryBuilder<Postgres>, filter: &OrderFilter) {
-        query.push(" from fact_orders where account_id = ").push_bind(self.account_id());
+        query
+            .push(" from fact_orders where account_id = ")
+            .push_bind(self.account_id());
         query.push(" and deleted_at is null");
         if let Some(range) = filter.range {
             query.push(" and order_date between ").push_bind(range.from());
@@ -167,7 +163,9 @@ impl TenantDb {
         }
         if let Some(search) = &filter.search {
             let prefix = search.trim().trim_start_matches('#').to_lowercase();
-            query.push(" and starts_with(ltrim(lower(order_name), '#'), ").push_bind(prefix);
+            query
+                .push(" and starts_with(ltrim(lower(order_name), '#'), ")
+                .push_bind(prefix);
             query.push(")");
         }
     }

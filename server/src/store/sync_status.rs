@@ -195,10 +195,7 @@ impl TenantDb {
             query.push(", ").push_bind(key.id).push(")");
         }
         query.push(" order by created_at desc, id desc limit ").push_bind(limit);
-        Ok(query
-            .build_query_as()
-            .fetch_all(&mut *self.connection().await)
-            .await?)
+        Ok(query.build_query_as().fetch_all(&mut *self.connection().await).await?)
     }
 
     /// How many runs there are.
@@ -217,10 +214,7 @@ impl TenantDb {
         query.push(RUN_COLUMNS);
         self.push_runs(&mut query, RunFilter::default());
         query.push(" and id = any(").push_bind(ids).push(")");
-        Ok(query
-            .build_query_as()
-            .fetch_all(&mut *self.connection().await)
-            .await?)
+        Ok(query.build_query_as().fetch_all(&mut *self.connection().await).await?)
     }
 
     /// Stops a run: at once while it waits, and with its next page while it runs. False when there is no such run or
@@ -241,7 +235,9 @@ impl TenantDb {
     }
 
     fn push_runs(&self, query: &mut QueryBuilder<Postgres>, filter: RunFilter) {
-        query.push(" from sync_runs where account_id = ").push_bind(self.account_id());
+        query
+            .push(" from sync_runs where account_id = ")
+            .push_bind(self.account_id());
         if let Some(integration_id) = filter.integration_id {
             query.push(" and integration_id = ").push_bind(integration_id);
         }

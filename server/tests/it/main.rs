@@ -1,6 +1,8 @@
 //! The server's tests against a real PostgreSQL: one binary, its folders as in `src`.
 
+mod api;
 mod crash;
+mod dashboards;
 mod embedded;
 mod layering;
 mod queue;

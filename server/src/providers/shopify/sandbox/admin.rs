@@ -11,20 +11,20 @@ use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
 };
 use async_graphql::{Pos, Request, ServerError, Variables};
+use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use axum::Json;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::Sandbox;
 use super::cost::SINGLE_QUERY_LIMIT;
 use super::faults::{Fault, FaultKind, Target, add_partial_error, break_order, status_body};
 use super::schema::Scene;
 use super::shops::{self, Profile};
 use super::token::Use;
-use super::Sandbox;
 
 /// The versions that are served. Older ones fall forward to the first.
 const VERSIONS: [&str; 5] = ["2026-01", "2026-04", "2026-07", "2026-10", "unstable"];
@@ -97,9 +97,7 @@ async fn answer(sandbox: &Sandbox, shop: &'static Profile, headers: &HeaderMap, 
 
     let price = inner.prices.price(&document, operation, &asked.variables, None);
     let status = || inner.with_store(shop, now, |store| store.bucket.status());
-    let cost = |actual: Option<f64>| {
-        json!({ "requestedQueryCost": price, "actualQueryCost": actual, "throttleStatus": status() })
-    };
+    let cost = |actual: Option<f64>| json!({ "requestedQueryCost": price, "actualQueryCost": actual, "throttleStatus": status() });
     if price > SINGLE_QUERY_LIMIT {
         let message = format!(
             "Query cost is {price}, which exceeds the single query max cost limit ({SINGLE_QUERY_LIMIT}).\n\nSee https://shopify.dev/concepts/about-apis/rate-limits for more information on how the\ncost of a query is calculated."
@@ -116,8 +114,7 @@ async fn answer(sandbox: &Sandbox, shop: &'static Profile, headers: &HeaderMap, 
     let throttled = matches!(fault, Some(FaultKind::Throttled))
         || !inner.with_store(shop, now, |store| store.bucket.take(price, Instant::now()));
     if throttled {
-        let extensions =
-            json!({ "code": "THROTTLED", "documentation": "https://shopify.dev/api/usage/rate-limits" });
+        let extensions = json!({ "code": "THROTTLED", "documentation": "https://shopify.dev/api/usage/rate-limits" });
         let errors = json!([{ "message": "Throttled", "extensions": extensions }]);
         let mut answer = json!({ "errors": errors, "extensions": { "cost": cost(None) } });
         if matches!(fault, Some(FaultKind::Throttled)) {
@@ -138,7 +135,9 @@ async fn answer(sandbox: &Sandbox, shop: &'static Profile, headers: &HeaderMap, 
         explain_searches: header("shopify-search-query-debug") == Some("1"),
         customers: OnceLock::new(),
     });
-    let mut request = Request::new(asked.query.as_str()).variables(asked.variables.clone()).data(Arc::clone(&scene));
+    let mut request = Request::new(asked.query.as_str())
+        .variables(asked.variables.clone())
+        .data(Arc::clone(&scene));
     if let Some(name) = &asked.operation_name {
         request = request.operation_name(name);
     }
@@ -239,9 +238,10 @@ fn shape(error: &ServerError, name: Option<&str>, operation: &OperationDefinitio
 fn lead_to(at: Pos, set: &SelectionSet, path: &mut Vec<String>) -> bool {
     for selection in &set.items {
         let (key, inner) = match &selection.node {
-            Selection::Field(field) => {
-                (field.node.response_key().node.to_string(), Some(&field.node.selection_set.node))
-            }
+            Selection::Field(field) => (
+                field.node.response_key().node.to_string(),
+                Some(&field.node.selection_set.node),
+            ),
             Selection::InlineFragment(fragment) => {
                 let on = fragment.node.type_condition.as_ref();
                 let on = on.map_or_else(|| "...".to_owned(), |on| format!("... on {}", on.node.on.node));

@@ -1,4 +1,17 @@
 //! The stage hands' door: `/{shop}/_sandbox/…` and `/_sandbox/shops`. Real stores have none; it asks for no token.
+//!
+//! | address | does |
+//! |---|---|
+//! | `GET /_sandbox/shops` | lists the stores |
+//! | `GET`, `POST`, `DELETE /{shop}/_sandbox/faults` | shows, fills and empties the queue: [`Fault`], one or a list, such as `{"fault": "status", "status": 429, "retry_after": 2, "times": 3}` |
+//! | `POST /{shop}/_sandbox/uninstall` | kills every token |
+//! | `GET /{shop}/_sandbox/ledger` | every row of the ledger: [`super::LedgerRow`] |
+//! | `POST /{shop}/_sandbox/orders` | places an order: [`NewOrder`] |
+//! | `POST /{shop}/_sandbox/orders/{id}/refund`, `/edit`, `/cancel` | [`RefundRequest`], [`EditRequest`], [`CancelRequest`] |
+//! | `POST /{shop}/_sandbox/orders/{id}/touch`, `/delete` | takes no body |
+//!
+//! Bodies are JSON, an empty one stands for the defaults, and a field that is not known is refused. An order answers with
+//! its [`super::OrderSummary`].
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -89,7 +102,9 @@ async fn inject(State(sandbox): State<Sandbox>, Path(shop): Path<String>, body: 
 
 async fn clear_faults(State(sandbox): State<Sandbox>, Path(shop): Path<String>) -> Answer {
     let shop = sandbox.shop(&shop)?;
-    sandbox.inner.with_store(shop, sandbox.inner.now(), |store| store.faults.clear());
+    sandbox
+        .inner
+        .with_store(shop, sandbox.inner.now(), |store| store.faults.clear());
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -107,29 +122,17 @@ async fn create(State(sandbox): State<Sandbox>, Path(shop): Path<String>, body: 
     Ok((StatusCode::CREATED, Json(order)).into_response())
 }
 
-async fn refund(
-    State(sandbox): State<Sandbox>,
-    Path((shop, id)): Path<(String, u64)>,
-    body: String,
-) -> Answer {
+async fn refund(State(sandbox): State<Sandbox>, Path((shop, id)): Path<(String, u64)>, body: String) -> Answer {
     let order = sandbox.refund_order(&shop, id, read::<RefundRequest>(&body)?)?;
     Ok(Json(order).into_response())
 }
 
-async fn edit(
-    State(sandbox): State<Sandbox>,
-    Path((shop, id)): Path<(String, u64)>,
-    body: String,
-) -> Answer {
+async fn edit(State(sandbox): State<Sandbox>, Path((shop, id)): Path<(String, u64)>, body: String) -> Answer {
     let order = sandbox.edit_order(&shop, id, read::<EditRequest>(&body)?)?;
     Ok(Json(order).into_response())
 }
 
-async fn cancel(
-    State(sandbox): State<Sandbox>,
-    Path((shop, id)): Path<(String, u64)>,
-    body: String,
-) -> Answer {
+async fn cancel(State(sandbox): State<Sandbox>, Path((shop, id)): Path<(String, u64)>, body: String) -> Answer {
     let order = sandbox.cancel_order(&shop, id, read::<CancelRequest>(&body)?)?;
     Ok(Json(order).into_response())
 }

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 use async_graphql::parser::types::{
-    BaseType, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
-    TypeKind, TypeSystemDefinition,
+    BaseType, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet, TypeKind,
+    TypeSystemDefinition,
 };
 use async_graphql::parser::{Error, parse_schema};
 use async_graphql::{Name, Value as Literal, Variables};
@@ -54,7 +54,12 @@ pub(crate) struct Bucket {
 impl Bucket {
     /// A full bucket: points it holds, points that flow in each second.
     pub(crate) fn new(size: f64, rate: f64, now: Instant) -> Self {
-        Self { size, rate, level: size, filled_at: now }
+        Self {
+            size,
+            rate,
+            level: size,
+            filled_at: now,
+        }
     }
 
     /// Takes points out, or says no and takes none.
@@ -91,7 +96,11 @@ impl Bucket {
 
 /// The factor of a connection of so many nodes.
 fn factor(nodes: f64) -> f64 {
-    if nodes < 1.0 { 0.0 } else { (2.0 * nodes.ln()).floor().max(1.0) }
+    if nodes < 1.0 {
+        0.0
+    } else {
+        (2.0 * nodes.ln()).floor().max(1.0)
+    }
 }
 
 impl Prices {
@@ -149,12 +158,21 @@ impl Prices {
         variables: &Variables,
         data: Option<&Value>,
     ) -> f64 {
-        let bill = Bill { prices: self, document, operation, variables };
+        let bill = Bill {
+            prices: self,
+            document,
+            operation,
+            variables,
+        };
         let root = match operation.ty {
             OperationType::Mutation => "Mutation",
             _ => "QueryRoot",
         };
-        bill.object(root, &[&operation.selection_set.node], data.map_or(Sizing::Asked, Sizing::Got))
+        bill.object(
+            root,
+            &[&operation.selection_set.node],
+            data.map_or(Sizing::Asked, Sizing::Got),
+        )
     }
 }
 
@@ -207,12 +225,19 @@ impl<'a> Bill<'a> {
                 Selection::Field(field) => {
                     let group = groups
                         .entry(field.node.response_key().node.to_string())
-                        .or_insert_with(|| Group { field: &field.node, sets: Vec::new() });
+                        .or_insert_with(|| Group {
+                            field: &field.node,
+                            sets: Vec::new(),
+                        });
                     group.sets.push(&field.node.selection_set.node);
                     continue;
                 }
                 Selection::InlineFragment(fragment) => (
-                    fragment.node.type_condition.as_ref().map(|condition| &condition.node.on.node),
+                    fragment
+                        .node
+                        .type_condition
+                        .as_ref()
+                        .map(|condition| &condition.node.on.node),
                     &fragment.node.selection_set.node,
                 ),
                 Selection::FragmentSpread(spread) => {
@@ -306,21 +331,29 @@ impl<'a> Bill<'a> {
     }
 
     fn size(&self, group: &Group<'a>) -> Option<f64> {
-        ["first", "last"].iter().find_map(|name| match self.argument(group, name)? {
-            Literal::Number(number) => number.as_f64(),
-            _ => None,
-        })
+        ["first", "last"]
+            .iter()
+            .find_map(|name| match self.argument(group, name)? {
+                Literal::Number(number) => number.as_f64(),
+                _ => None,
+            })
     }
 
     fn argument(&self, group: &Group<'a>, name: &str) -> Option<Literal> {
         let (_, value) = group.field.arguments.iter().find(|(key, _)| key.node == name)?;
-        value.node.clone().into_const_with(|variable| self.variable(&variable).ok_or(())).ok()
+        value
+            .node
+            .clone()
+            .into_const_with(|variable| self.variable(&variable).ok_or(()))
+            .ok()
     }
 
     fn variable(&self, name: &Name) -> Option<Literal> {
         self.variables.get(name).cloned().or_else(|| {
             let definitions = &self.operation.variable_definitions;
-            let definition = definitions.iter().find(|definition| definition.node.name.node == *name)?;
+            let definition = definitions
+                .iter()
+                .find(|definition| definition.node.name.node == *name)?;
             Some(definition.node.default_value.as_ref()?.node.clone())
         })
     }

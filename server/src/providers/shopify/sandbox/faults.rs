@@ -71,7 +71,11 @@ pub enum FaultKind {
 impl Fault {
     /// A fault that the next request to the Admin API meets.
     pub fn once(kind: FaultKind) -> Self {
-        Self { kind, times: 1, on: Target::Graphql }
+        Self {
+            kind,
+            times: 1,
+            on: Target::Graphql,
+        }
     }
 }
 
@@ -87,7 +91,9 @@ pub(crate) fn status_body(status: u16) -> Value {
         403 => "[API] This action requires merchant approval for the scopes that the app asked for.",
         404 => "Not Found",
         423 => "[API] Shop is locked",
-        429 => "Exceeded the allowed number of requests per second. Reduce request rates to resume uninterrupted service.",
+        429 => {
+            "Exceeded the allowed number of requests per second. Reduce request rates to resume uninterrupted service."
+        }
         430 => "Shopify Security Rejection",
         503 => "Service Unavailable",
         _ => "Internal Server Error",
@@ -116,9 +122,12 @@ pub(crate) fn break_order(answer: &mut Value, order_id: Option<u64>, field: Opti
     };
     for connection in data.values_mut() {
         let mut orders: Vec<&mut Value> = match connection {
-            Value::Object(object) if object.contains_key("nodes") => {
-                object.get_mut("nodes").and_then(Value::as_array_mut).into_iter().flatten().collect()
-            }
+            Value::Object(object) if object.contains_key("nodes") => object
+                .get_mut("nodes")
+                .and_then(Value::as_array_mut)
+                .into_iter()
+                .flatten()
+                .collect(),
             Value::Object(object) if object.contains_key("edges") => object
                 .get_mut("edges")
                 .and_then(Value::as_array_mut)
@@ -143,7 +152,10 @@ pub(crate) fn break_order(answer: &mut Value, order_id: Option<u64>, field: Opti
         let name = if order.contains_key(name) {
             Some(name.to_owned())
         } else {
-            order.iter().find(|(key, value)| *key != "id" && value.is_string()).map(|(key, _)| key.clone())
+            order
+                .iter()
+                .find(|(key, value)| *key != "id" && value.is_string())
+                .map(|(key, _)| key.clone())
         };
         if let Some(name) = name {
             order.insert(name, json!({ "unexpected": [1, 2] }));

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::money::Terms;
 use super::order::{
-    CancelReason, Change, Charges, Customer, Edit, Item, LineKind, Opening, Order, Reversal,
+    CancelReason, Change, Charges, Customer, Edit, Item, Journey, LineKind, Opening, Order, Reversal, Visit,
 };
 use super::seed::handmade_order_id;
 use super::shops::Profile;
@@ -146,7 +146,7 @@ pub struct EditRequest {
 #[serde(default, deny_unknown_fields)]
 pub struct CancelRequest {
     /// `CUSTOMER`, `DECLINED`, `FRAUD`, `INVENTORY`, `OTHER` or `STAFF`; `CUSTOMER` if not given.
-    reason: CancelReason,
+    pub reason: CancelReason,
     /// When it happened, not later than now; now if not given.
     pub at: Option<DateTime<Utc>>,
 }
@@ -170,8 +170,9 @@ pub struct OrderSummary {
     pub currency: String,
 }
 
-/// A row of a store's ledger, with what is needed to judge it.
+/// A row of a store's ledger, with what is needed to judge it. In JSON its fields have the names of the Admin API.
 #[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct LedgerRow {
     /// The order's number.
     pub order_id: u64,
@@ -201,7 +202,7 @@ pub struct LedgerRow {
     pub total_discount_amount_before_taxes: Decimal,
     /// Currency code.
     pub currency: String,
-    /// The first, second, … order of its customer; none for a guest.
+    /// The first, second, … order of its customer, as far as `customerJourneySummary` shows it by now.
     pub customer_order_index: Option<i32>,
 }
 
@@ -225,19 +226,15 @@ impl Sandbox {
     /// # Errors
     /// [`SandboxError::UnknownShop`], [`SandboxError::UnknownOrder`]; [`SandboxError::Refused`] where no so many units
     /// are left.
-    pub fn refund_order(
-        &self,
-        shop: &str,
-        order: u64,
-        request: RefundRequest,
-    ) -> Result<OrderSummary, SandboxError> {
-        let everything = request.lines.is_empty()
-            && !request.shipping
-            && request.adjustment.is_zero()
-            && request.fee.is_zero();
+    pub fn refund_order(&self, shop: &str, order: u64, request: RefundRequest) -> Result<OrderSummary, SandboxError> {
+        let everything =
+            request.lines.is_empty() && !request.shipping && request.adjustment.is_zero() && request.fee.is_zero();
         self.change(shop, order, request.at, |order, at, now| {
             let reversal = if everything {
-                Reversal { as_return: request.as_return, ..order.everything_left() }
+                Reversal {
+                    as_return: request.as_return,
+                    ..order.everything_left()
+                }
             } else {
                 Reversal {
                     lines: request.lines.iter().map(|it| (it.line, it.quantity)).collect(),
@@ -273,13 +270,10 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`SandboxError::UnknownShop`], [`SandboxError::UnknownOrder`]; [`SandboxError::Refused`] for the second time.
-    pub fn cancel_order(
-        &self,
-        shop: &str,
-        order: u64,
-        request: CancelRequest,
-    ) -> Result<OrderSummary, SandboxError> {
-        self.change(shop, order, request.at, |order, at, now| order.cancel(at, now, request.reason))
+    pub fn cancel_order(&self, shop: &str, order: u64, request: CancelRequest) -> Result<OrderSummary, SandboxError> {
+        self.change(shop, order, request.at, |order, at, now| {
+            order.cancel(at, now, request.reason)
+        })
     }
 
     /// Changes nothing but `updatedAt`, as a tag or a note does.
@@ -338,7 +332,9 @@ impl Sandbox {
 /// A date that is not in the future.
 fn dated(at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<DateTime<Utc>, SandboxError> {
     match at {
-        Some(at) if at > now => Err(SandboxError::Refused(format!("{at} is in the future: it is {now} now."))),
+        Some(at) if at > now => Err(SandboxError::Refused(format!(
+            "{at} is in the future: it is {now} now."
+        ))),
         Some(at) => Ok(DateTime::from_timestamp(at.timestamp(), 0).unwrap_or(at)),
         None => Ok(now),
     }
@@ -358,20 +354,36 @@ fn handmade(
         items.push(item(NewLine::default()));
     }
     if !request.tip.is_zero() {
-        let tip = NewLine { title: "Tip".to_owned(), price: request.tip, ..NewLine::default() };
-        items.push(Item { kind: LineKind::Tip, taxed: false, ..item(tip) });
+        let tip = NewLine {
+            title: "Tip".to_owned(),
+            price: request.tip,
+            ..NewLine::default()
+        };
+        items.push(Item {
+            kind: LineKind::Tip,
+            taxed: false,
+            ..item(tip)
+        });
     }
     let customer = request.customer_id.map(|id| {
         let shelf = store.shelf(now);
         let earlier = shelf.orders.iter().filter(|order| order.is_there(now));
-        let earlier: Vec<_> =
-            earlier.filter_map(|order| order.customer.as_ref()).filter(|customer| customer.id == id).collect();
+        let earlier: Vec<_> = earlier
+            .filter_map(|order| order.customer.as_ref())
+            .filter(|customer| customer.id == id)
+            .collect();
         Customer {
             id,
             since: earlier.first().map_or(at, |customer| customer.since),
             order_index: earlier.iter().map(|customer| customer.order_index).max().unwrap_or(0) + 1,
         }
     });
+    let direct = Visit {
+        at,
+        source: "direct",
+        referrer: None,
+        utm: None,
+    };
     let opening = Opening {
         id: handmade_order_id(shop, shop.local_date(now)) + count,
         number: 900_000 + count,
@@ -387,12 +399,18 @@ fn handmade(
         },
         source_name: request.source_name.unwrap_or_else(|| "web".to_owned()),
         customer,
-        journey: None,
+        journey: Some(Journey {
+            ready_at: Some(now),
+            first: direct.clone(),
+            last: direct,
+        }),
         discount_codes: Vec::new(),
         authorized: false,
     };
     let charges = Charges {
-        shipping: request.shipping.map(|price| (shop.shipping_title.to_owned(), price, Decimal::ZERO)),
+        shipping: request
+            .shipping
+            .map(|price| (shop.shipping_title.to_owned(), price, Decimal::ZERO)),
         shipping_taxed: shop.taxes_shipping,
         order_discount: request.order_discount,
         duty: request.duty,
@@ -408,7 +426,11 @@ fn handmade(
 
 fn item(line: NewLine) -> Item {
     Item {
-        kind: if line.gift_card { LineKind::GiftCard } else { LineKind::Goods },
+        kind: if line.gift_card {
+            LineKind::GiftCard
+        } else {
+            LineKind::Goods
+        },
         title: line.title,
         variant_title: None,
         vendor: None,
@@ -455,13 +477,16 @@ fn rows(order: &Order, now: DateTime<Utc>) -> impl Iterator<Item = LedgerRow> {
         total_tax_amount: sale.amounts.tax,
         total_discount_amount_before_taxes: sale.amounts.discount_before_taxes,
         currency: word(&order.terms.currency),
-        customer_order_index: order.customer.as_ref().map(|customer| customer.order_index),
+        customer_order_index: order.customer_order_index(now),
     })
 }
 
 /// An enum's value as it is written on the wire.
 fn word(value: &impl Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(value)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 impl Inner {

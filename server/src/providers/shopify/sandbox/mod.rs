@@ -3,7 +3,7 @@
 //!
 //! `http://host/{shop}` stands for `https://{shop}`. Behind it, a request meets
 //!
-//! - `oauth`: installation, code exchange, rotating refresh tokens ([`token`] keeps them alive over a restart);
+//! - `oauth`: installation, code exchange, rotating refresh tokens (`token` keeps them alive over a restart);
 //! - `admin`: the GraphQL endpoint: faults, token, `cost` and its bucket, then `schema`, then the answer in Shopify's
 //!   shape;
 //! - `control`: the stage hands' door, `/{shop}/_sandbox/…`: place, refund, edit, cancel and delete orders, ask for
@@ -52,9 +52,10 @@ use self::token::Mint;
 
 pub use self::faults::{Fault, FaultKind, Target};
 pub use self::hand::{
-    CancelRequest, EditRequest, LedgerRow, LineDiscount, LineQuantity, NewLine, NewOrder, OrderSummary,
-    RefundRequest, SandboxError,
+    CancelRequest, EditRequest, LedgerRow, LineDiscount, LineQuantity, NewLine, NewOrder, OrderSummary, RefundRequest,
+    SandboxError,
 };
+pub use self::order::CancelReason;
 
 /// Tells the sandbox the time. Orders appear, and are paid and refunded, as it goes on.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
@@ -139,7 +140,15 @@ impl Sandbox {
         let prices = Prices::read(&schema.sdl()).expect("a schema prints itself as valid SDL");
         let mint = Mutex::new(Mint::new(config.api_secret.clone()));
         let stores = shops::ALL.iter().map(|shop| (shop.domain, Mutex::new(None))).collect();
-        Self { inner: Arc::new(Inner { config, schema, prices, stores, mint }) }
+        Self {
+            inner: Arc::new(Inner {
+                config,
+                schema,
+                prices,
+                stores,
+                mint,
+            }),
+        }
     }
 
     /// Everything the sandbox serves. Mount it at the root of an address; the first part of a path is the shop.
@@ -171,7 +180,8 @@ impl Sandbox {
     /// [`SandboxError::UnknownShop`].
     pub fn inject(&self, shop: &str, fault: Fault) -> Result<(), SandboxError> {
         let shop = self.shop(shop)?;
-        self.inner.with_store(shop, self.inner.now(), |store| store.faults.push_back(fault));
+        self.inner
+            .with_store(shop, self.inner.now(), |store| store.faults.push_back(fault));
         Ok(())
     }
 

@@ -39,7 +39,7 @@ impl CurrencyCode {
     }
 
     /// An amount given in smallest units.
-    pub(crate) fn from_minor(self, units: i64) -> Decimal {
+    pub(crate) fn minor(self, units: i64) -> Decimal {
         Decimal::new(units, self.exponent())
     }
 }
@@ -71,7 +71,10 @@ impl Amounts {
 
     /// An amount that no tax or discount touches.
     pub(crate) fn plain(total: Decimal) -> Self {
-        Self { total, ..Self::default() }
+        Self {
+            total,
+            ..Self::default()
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use hmac::Mac;
@@ -34,7 +34,12 @@ pub(crate) async fn authorize(
         return not_found();
     };
     let config = &sandbox.inner.config;
-    let value = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let value = |name: &str| {
+        query
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    };
     if value("client_id") != Some(config.api_key.as_str()) {
         return refused("invalid_request: Could not find an application with this client_id.");
     }
@@ -54,17 +59,25 @@ pub(crate) async fn authorize(
     let handle = shop.domain.split('.').next().unwrap_or_default();
     let mut answer = BTreeMap::from([
         ("code", sandbox.inner.mint().code(shop.domain, &scopes.join(","), now)),
-        ("host", STANDARD_NO_PAD.encode(format!("admin.shopify.com/store/{handle}"))),
+        (
+            "host",
+            STANDARD_NO_PAD.encode(format!("admin.shopify.com/store/{handle}")),
+        ),
         ("shop", shop.domain.to_owned()),
         ("timestamp", now.timestamp().to_string()),
     ]);
     if let Some(state) = value("state") {
         answer.insert("state", state.to_owned());
     }
-    let seal = seal(&config.api_secret, answer.iter().map(|(key, value)| (*key, value.as_str())));
-    target.query_pairs_mut().extend_pairs(&answer).append_pair("hmac", &seal);
-    // `Redirect::to` would answer 303; the real one answers 302.
-    (StatusCode::FOUND, Redirect::to(target.as_str()).into_response().headers().clone()).into_response()
+    let seal = seal(
+        &config.api_secret,
+        answer.iter().map(|(key, value)| (*key, value.as_str())),
+    );
+    target
+        .query_pairs_mut()
+        .extend_pairs(&answer)
+        .append_pair("hmac", &seal);
+    (StatusCode::FOUND, [(header::LOCATION, String::from(target))]).into_response()
 }
 
 /// `POST /admin/oauth/access_token`: codes, refresh tokens and old tokens for new ones.
@@ -79,7 +92,9 @@ pub(crate) async fn access_token(
         return not_found();
     };
     let now = sandbox.inner.now();
-    let fault = sandbox.inner.with_store(shop, now, |store| store.next_fault(Target::Token));
+    let fault = sandbox
+        .inner
+        .with_store(shop, now, |store| store.next_fault(Target::Token));
     let fault = match apply(fault).await {
         Ok(fault) => fault,
         Err(response) => return response,
@@ -125,7 +140,9 @@ fn exchange(sandbox: &Sandbox, shop: &str, headers: &HeaderMap, body: &str) -> (
         },
         "refresh_token" => match mint.refresh(shop, value("refresh_token"), now) {
             Some(pair) => pair,
-            None => return refusal("invalid_grant", "The refresh token is invalid, expired or replaced."),
+            None => {
+                return refusal("invalid_grant", "The refresh token is invalid, expired or replaced.");
+            }
         },
         TOKEN_EXCHANGE => {
             if value("subject_token_type") != OFFLINE_TOKEN
@@ -137,10 +154,17 @@ fn exchange(sandbox: &Sandbox, shop: &str, headers: &HeaderMap, body: &str) -> (
             }
             match mint.migrate(shop, value("subject_token"), now) {
                 Some(pair) => pair,
-                None => return refusal("invalid_subject_token", "The token is not a living offline token."),
+                None => {
+                    return refusal("invalid_subject_token", "The token is not a living offline token.");
+                }
             }
         }
-        other => return refusal("unsupported_grant_type", &format!("The grant type {other} is not known.")),
+        other => {
+            return refusal(
+                "unsupported_grant_type",
+                &format!("The grant type {other} is not known."),
+            );
+        }
     };
     (StatusCode::OK, token_answer(pair))
 }
@@ -159,25 +183,36 @@ fn token_answer(pair: Pair) -> Value {
 }
 
 /// The seal of a callback: HMAC-SHA256 in hex over the sorted parameters but the seal itself.
-pub(crate) fn seal<'a>(
-    secret: &SecretString,
-    parameters: impl Iterator<Item = (&'a str, &'a str)>,
-) -> String {
+pub(crate) fn seal<'a>(secret: &SecretString, parameters: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let encode = |text: &str| byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20");
-    let mut pairs: Vec<_> = parameters.filter(|(key, _)| !matches!(*key, "hmac" | "signature")).collect();
+    let mut pairs: Vec<_> = parameters
+        .filter(|(key, _)| !matches!(*key, "hmac" | "signature"))
+        .collect();
     pairs.sort_unstable();
-    let message: Vec<_> =
-        pairs.into_iter().map(|(key, value)| format!("{}={}", encode(key), encode(value))).collect();
+    let message: Vec<_> = pairs
+        .into_iter()
+        .map(|(key, value)| format!("{}={}", encode(key), encode(value)))
+        .collect();
     let mut mac = keyed(secret);
     mac.update(message.join("&").as_bytes());
-    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    mac.finalize()
+        .into_bytes()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Scopes as Shopify grants them: the right to write swallows the right to read.
 fn granted_scopes(asked: &str) -> Vec<String> {
-    let asked: Vec<_> = asked.split([',', ' ']).map(str::trim).filter(|scope| !scope.is_empty()).collect();
+    let asked: Vec<_> = asked
+        .split([',', ' '])
+        .map(str::trim)
+        .filter(|scope| !scope.is_empty())
+        .collect();
     let swallowed = |scope: &str| {
-        scope.strip_prefix("read_").is_some_and(|what| asked.contains(&format!("write_{what}").as_str()))
+        scope
+            .strip_prefix("read_")
+            .is_some_and(|what| asked.contains(&format!("write_{what}").as_str()))
     };
     let mut granted: Vec<String> = Vec::new();
     for scope in asked.iter().filter(|scope| !swallowed(scope)) {
@@ -200,7 +235,10 @@ fn plain(value: Value) -> String {
 }
 
 fn refusal(error: &str, description: &str) -> (StatusCode, Value) {
-    (StatusCode::BAD_REQUEST, json!({ "error": error, "error_description": description }))
+    (
+        StatusCode::BAD_REQUEST,
+        json!({ "error": error, "error_description": description }),
+    )
 }
 
 fn refused(message: &str) -> Response {
@@ -213,7 +251,11 @@ fn consent_page(shop: &str, scopes: &[String], query: &[(String, String)]) -> St
         .iter()
         .filter(|(key, _)| key != "approve")
         .map(|(key, value)| {
-            format!(r#"<input type="hidden" name="{}" value="{}">"#, escape(key), escape(value))
+            format!(
+                r#"<input type="hidden" name="{}" value="{}">"#,
+                escape(key),
+                escape(value)
+            )
         })
         .collect();
     let scopes: String = scopes
@@ -244,5 +286,8 @@ button:hover{{background:#185a41}}</style></head><body><main>{body}</main></body
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }

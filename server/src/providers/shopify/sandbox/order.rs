@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::money::{Amounts, Terms};
 
+/// The instant by which everything written has been recorded.
+pub(crate) const EVER: DateTime<Utc> = DateTime::<Utc>::MAX_UTC;
+
 /// An order with its whole life, past and planned.
 #[derive(Clone, Debug)]
 pub(crate) struct Order {
@@ -206,13 +209,19 @@ pub(crate) enum SaleKind {
 /// Why an order was cancelled.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(crate) enum CancelReason {
+pub enum CancelReason {
+    /// The buyer wanted it.
     #[default]
     Customer,
+    /// The payment was refused.
     Declined,
+    /// The order was a fraud.
     Fraud,
+    /// The goods were not there.
     Inventory,
+    /// Another reason.
     Other,
+    /// Staff made a mistake.
     Staff,
 }
 
@@ -288,12 +297,18 @@ impl Order {
         }
         if let Some((title, price, discount)) = charges.shipping {
             let amounts = order.terms.charge(price, discount, charges.shipping_taxed);
-            order.shipping = Some(Shipping { id: order.issue(), title, price, discount });
+            order.shipping = Some(Shipping {
+                id: order.issue(),
+                title,
+                price,
+                discount,
+            });
             sales.push(order.sale(Action::Order, SaleKind::Shipping, None, None, amounts));
         }
-        for (kind, amount) in
-            [(SaleKind::Duty, charges.duty), (SaleKind::AdditionalFee, charges.additional_fee)]
-        {
+        for (kind, amount) in [
+            (SaleKind::Duty, charges.duty),
+            (SaleKind::AdditionalFee, charges.additional_fee),
+        ] {
             if !amount.is_zero() {
                 let amounts = Amounts::plain(order.terms.currency.round(amount));
                 sales.push(order.sale(Action::Order, kind, None, None, amounts));
@@ -390,7 +405,10 @@ impl Order {
                 sales.push(self.sale(Action::Return, kind, None, None, -left));
             }
         }
-        for (kind, amount) in [(SaleKind::Adjustment, reversal.adjustment), (SaleKind::Fee, reversal.fee)] {
+        for (kind, amount) in [
+            (SaleKind::Adjustment, reversal.adjustment),
+            (SaleKind::Fee, reversal.fee),
+        ] {
             if !amount.is_zero() {
                 let amounts = Amounts::plain(self.terms.currency.round(amount));
                 sales.push(self.sale(Action::Return, kind, None, None, amounts));
@@ -400,9 +418,13 @@ impl Order {
             return Err("Nothing is left to go back.".to_owned());
         }
         let worth: Amounts = sales.iter().map(|sale| sale.amounts).sum();
-        let reason = if reversal.as_return { Reason::Return } else { Reason::Refund };
+        let reason = if reversal.as_return {
+            Reason::Return
+        } else {
+            Reason::Refund
+        };
         self.agree(happened_at, recorded_at, reason, sales);
-        let repaid = (-worth.total).min(self.paid(DateTime::<Utc>::MAX_UTC));
+        let repaid = (-worth.total).min(self.paid(EVER));
         if repaid > Decimal::ZERO {
             self.record(recorded_at, Change::Repaid(repaid));
         }
@@ -416,13 +438,15 @@ impl Order {
         recorded_at: DateTime<Utc>,
         reason: CancelReason,
     ) -> Result<(), String> {
-        if self.cancelled(DateTime::<Utc>::MAX_UTC).is_some() {
+        if self.cancelled(EVER).is_some() {
             return Err("The order has been cancelled before.".to_owned());
         }
         let everything = self.everything_left();
         let charges = [SaleKind::Shipping, SaleKind::Duty, SaleKind::AdditionalFee];
         if !everything.lines.is_empty()
-            || charges.into_iter().any(|kind| self.left_of_kind(kind) != Amounts::default())
+            || charges
+                .into_iter()
+                .any(|kind| self.left_of_kind(kind) != Amounts::default())
         {
             self.reverse(happened_at, recorded_at, everything)?;
         }
@@ -436,12 +460,20 @@ impl Order {
             .filter_map(|index| Some((index, self.left_of_line(index).ok()?.0)))
             .filter(|(_, units)| *units > 0)
             .collect();
-        Reversal { lines, shipping: true, charges: true, ..Reversal::default() }
+        Reversal {
+            lines,
+            shipping: true,
+            charges: true,
+            ..Reversal::default()
+        }
     }
 
     /// Adds a change at the end. Times never run backwards.
     pub(crate) fn record(&mut self, recorded_at: DateTime<Utc>, change: Change) {
-        let recorded_at = self.entries.last().map_or(recorded_at, |last| last.recorded_at.max(recorded_at));
+        let recorded_at = self
+            .entries
+            .last()
+            .map_or(recorded_at, |last| last.recorded_at.max(recorded_at));
         self.entries.push(Entry { recorded_at, change });
     }
 
@@ -464,23 +496,25 @@ impl Order {
 
     /// What a charge without a line still stands for, over everything written.
     fn left_of_kind(&self, kind: SaleKind) -> Amounts {
-        self.sum(DateTime::<Utc>::MAX_UTC, |_, sale| sale.kind == kind)
+        self.sum(EVER, |_, sale| sale.kind == kind)
     }
 
     fn all_sales(&self) -> impl Iterator<Item = (&Agreement, &Sale)> {
-        self.sales(DateTime::<Utc>::MAX_UTC)
+        self.sales(EVER)
     }
 
-    fn agree(
-        &mut self,
-        happened_at: DateTime<Utc>,
-        recorded_at: DateTime<Utc>,
-        reason: Reason,
-        sales: Vec<Sale>,
-    ) {
+    fn agree(&mut self, happened_at: DateTime<Utc>, recorded_at: DateTime<Utc>, reason: Reason, sales: Vec<Sale>) {
         let id = self.issue();
         let recorded_at = recorded_at.max(happened_at);
-        self.record(recorded_at, Change::Agreed(Agreement { id, happened_at, reason, sales }));
+        self.record(
+            recorded_at,
+            Change::Agreed(Agreement {
+                id,
+                happened_at,
+                reason,
+                sales,
+            }),
+        );
     }
 
     fn sell(&mut self, item: Item, share: Decimal, added_at: DateTime<Utc>) -> Sale {
@@ -501,7 +535,13 @@ impl Order {
             added_at,
         });
         let line = self.lines.len() - 1;
-        self.sale(Action::Order, item.kind.into(), Some(line), Some(item.quantity), amounts)
+        self.sale(
+            Action::Order,
+            item.kind.into(),
+            Some(line),
+            Some(item.quantity),
+            amounts,
+        )
     }
 
     fn sale(
@@ -512,7 +552,14 @@ impl Order {
         quantity: Option<i32>,
         amounts: Amounts,
     ) -> Sale {
-        Sale { id: self.issue(), action, kind, line, quantity, amounts }
+        Sale {
+            id: self.issue(),
+            action,
+            kind,
+            line,
+            quantity,
+            amounts,
+        }
     }
 
     /// Each item's share of a discount on the whole order, to the smallest unit; only goods bear it.
@@ -562,7 +609,10 @@ impl Order {
 
     /// When it last changed.
     pub(crate) fn updated_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        self.until(now).map(|entry| entry.recorded_at).max().unwrap_or(self.created_at)
+        self.until(now)
+            .map(|entry| entry.recorded_at)
+            .max()
+            .unwrap_or(self.created_at)
     }
 
     /// The agreements so far, oldest record first.
@@ -599,12 +649,20 @@ impl Order {
 
     /// An amount in the way that this store lists prices: with tax where prices hold it.
     pub(crate) fn listed(&self, amounts: Amounts) -> Decimal {
-        if self.terms.taxes_included { amounts.total } else { amounts.total - amounts.tax }
+        if self.terms.taxes_included {
+            amounts.total
+        } else {
+            amounts.total - amounts.tax
+        }
     }
 
     /// The reduction in the same way.
     pub(crate) fn listed_discount(&self, amounts: Amounts) -> Decimal {
-        if self.terms.taxes_included { amounts.discount_after_taxes } else { amounts.discount_before_taxes }
+        if self.terms.taxes_included {
+            amounts.discount_after_taxes
+        } else {
+            amounts.discount_before_taxes
+        }
     }
 
     /// Money that came in.
@@ -642,7 +700,8 @@ impl Order {
 
     /// When it was archived.
     pub(crate) fn closed_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.until(now).find_map(|entry| matches!(entry.change, Change::Closed).then_some(entry.recorded_at))
+        self.until(now)
+            .find_map(|entry| matches!(entry.change, Change::Closed).then_some(entry.recorded_at))
     }
 
     /// Whether goods were sent: none, some (false) or all (true).
@@ -655,9 +714,19 @@ impl Order {
             .last()
     }
 
+    /// Which order of its customer it is, as far as the store has worked it out.
+    pub(crate) fn customer_order_index(&self, now: DateTime<Utc>) -> Option<i32> {
+        let ready = self.journey.as_ref()?.ready_at.is_some_and(|at| at <= now);
+        self.customer
+            .as_ref()
+            .filter(|_| ready)
+            .map(|customer| customer.order_index)
+    }
+
     /// Whether an edit has been made.
     pub(crate) fn is_edited(&self, now: DateTime<Utc>) -> bool {
-        self.agreements(now).any(|agreement| agreement.reason == Reason::OrderEdit)
+        self.agreements(now)
+            .any(|agreement| agreement.reason == Reason::OrderEdit)
     }
 
     fn until(&self, now: DateTime<Utc>) -> impl Iterator<Item = &Entry> {

@@ -73,7 +73,11 @@ impl Search {
         let parsed = describe(&filter);
         let mut warnings = Vec::new();
         let filter = prune(filter, fields, &mut warnings).unwrap_or(Filter::All(Vec::new()));
-        Self { filter, parsed, warnings }
+        Self {
+            filter,
+            parsed,
+            warnings,
+        }
     }
 }
 
@@ -108,7 +112,10 @@ impl Term {
     fn moment(&self, shop: &Profile) -> Option<Moment> {
         let day = || {
             let date: NaiveDate = self.value.get(..10)?.parse().ok()?;
-            Some(Moment { start: shop.day_start(date), end: shop.day_start(date + Days::new(1)) })
+            Some(Moment {
+                start: shop.day_start(date),
+                end: shop.day_start(date + Days::new(1)),
+            })
         };
         if !self.quoted || self.value.len() == 10 {
             return day();
@@ -120,7 +127,10 @@ impl Term {
                 shop.instant(wall.date(), wall.time(), false)
             }
         };
-        Some(Moment { start: instant, end: instant })
+        Some(Moment {
+            start: instant,
+            end: instant,
+        })
     }
 }
 
@@ -137,8 +147,20 @@ impl Moment {
             Relation::Is => at == self.start || (self.start <= at && at < self.end),
             Relation::AtLeast => at >= self.start,
             Relation::Below => at < self.start,
-            Relation::Above => if point { at > self.start } else { at >= self.end },
-            Relation::AtMost => if point { at <= self.start } else { at < self.end },
+            Relation::Above => {
+                if point {
+                    at > self.start
+                } else {
+                    at >= self.end
+                }
+            }
+            Relation::AtMost => {
+                if point {
+                    at <= self.start
+                } else {
+                    at < self.end
+                }
+            }
         }
     }
 }
@@ -156,11 +178,16 @@ fn compare<T: Ord>(relation: Relation, left: &T, right: &T) -> bool {
 fn prune(filter: Filter, fields: &[(&str, Kind)], warnings: &mut Vec<Value>) -> Option<Filter> {
     match filter {
         Filter::All(parts) => Some(Filter::All(
-            parts.into_iter().filter_map(|part| prune(part, fields, warnings)).collect(),
+            parts
+                .into_iter()
+                .filter_map(|part| prune(part, fields, warnings))
+                .collect(),
         )),
         Filter::Any(parts) => {
-            let parts: Vec<_> =
-                parts.into_iter().filter_map(|part| prune(part, fields, warnings)).collect();
+            let parts: Vec<_> = parts
+                .into_iter()
+                .filter_map(|part| prune(part, fields, warnings))
+                .collect();
             (!parts.is_empty()).then_some(Filter::Any(parts))
         }
         Filter::Not(part) => prune(*part, fields, warnings).map(|part| Filter::Not(Box::new(part))),
@@ -238,7 +265,11 @@ impl Parser<'_> {
         while self.word("OR") {
             parts.push(self.all());
         }
-        if parts.len() == 1 { parts.remove(0) } else { Filter::Any(parts) }
+        if parts.len() == 1 {
+            parts.remove(0)
+        } else {
+            Filter::Any(parts)
+        }
     }
 
     fn all(&mut self) -> Filter {
@@ -317,7 +348,12 @@ impl Parser<'_> {
         };
         let value = value.to_owned();
         self.rest = rest;
-        Term { field, relation, value, quoted: quote.is_some() }
+        Term {
+            field,
+            relation,
+            value,
+            quoted: quote.is_some(),
+        }
     }
 
     fn peeks(&self, word: &str) -> bool {

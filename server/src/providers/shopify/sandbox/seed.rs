@@ -16,7 +16,7 @@ use rust_decimal::Decimal;
 use super::dice::Dice;
 use super::money::Terms;
 use super::order::{
-    CancelReason, Change, Charges, Customer, Edit, Item, Journey, LineKind, Opening, Order, Reversal, Visit,
+    CancelReason, Change, Charges, Customer, EVER, Edit, Item, Journey, LineKind, Opening, Order, Reversal, Visit,
 };
 use super::shops::{Product, Profile, Variant};
 
@@ -60,7 +60,12 @@ impl Calendar {
             next_number += u64::try_from(volume(profile, day)).unwrap_or(0);
             day = day + Days::new(1);
         }
-        let mut calendar = Self { profile, days: BTreeMap::new(), visits: HashMap::new(), next_number };
+        let mut calendar = Self {
+            profile,
+            days: BTreeMap::new(),
+            visits: HashMap::new(),
+            next_number,
+        };
         for day in start.iter_days().take_while(|day| *day < first) {
             calendar.plan(day);
         }
@@ -84,7 +89,11 @@ impl Calendar {
         let mut arrivals = Vec::new();
         for (slot, at) in arrival_times(self.profile, date).into_iter().enumerate() {
             let test = is_test(self.profile, date, slot);
-            let buyer = if test { Buyer::Guest } else { resolve(self.profile, date, slot) };
+            let buyer = if test {
+                Buyer::Guest
+            } else {
+                resolve(self.profile, date, slot)
+            };
             let customer = match buyer {
                 Buyer::Guest => None,
                 Buyer::New => Some((customer_id(self.profile, date, slot), at)),
@@ -97,9 +106,18 @@ impl Calendar {
             let buyer = customer.map(|(id, since)| {
                 let visits = self.visits.entry(id).or_default();
                 *visits += 1;
-                Customer { id, since, order_index: *visits }
+                Customer {
+                    id,
+                    since,
+                    order_index: *visits,
+                }
             });
-            arrivals.push(Arrival { at, number: self.next_number, test, buyer });
+            arrivals.push(Arrival {
+                at,
+                number: self.next_number,
+                test,
+                buyer,
+            });
             self.next_number += 1;
         }
         self.days.insert(date, arrivals);
@@ -141,7 +159,10 @@ fn arrival_times(profile: &Profile, date: NaiveDate) -> Vec<DateTime<Utc>> {
     let mut times = match ordinal(date) % 6 {
         0 => vec![midnight],
         2 => vec![midnight + Duration::seconds(2)],
-        5 => vec![next_midnight - Duration::seconds(2), next_midnight - Duration::seconds(1)],
+        5 => vec![
+            next_midnight - Duration::seconds(2),
+            next_midnight - Duration::seconds(1),
+        ],
         _ => Vec::new(),
     };
     if let Some(change) = profile.clock_change(date) {
@@ -150,7 +171,9 @@ fn arrival_times(profile: &Profile, date: NaiveDate) -> Vec<DateTime<Utc>> {
     let volume = volume(profile, date);
     let mut dice = Dice::new(profile.domain, "arrivals", &[ordinal(date)]);
     // From midnight: quiet nights, a peak at lunch and a higher one in the evening.
-    let hours = [6, 4, 2, 1, 1, 2, 5, 10, 16, 22, 26, 28, 32, 30, 26, 24, 25, 28, 34, 42, 46, 40, 26, 13];
+    let hours = [
+        6, 4, 2, 1, 1, 2, 5, 10, 16, 22, 26, 28, 32, 30, 26, 24, 25, 28, 34, 42, 46, 40, 26, 13,
+    ];
     while times.len() < volume {
         let hour = u32::try_from(dice.weighted(&hours)).unwrap_or(0);
         let minute = u32::try_from(dice.between(0, 59)).unwrap_or(0);
@@ -164,8 +187,7 @@ fn arrival_times(profile: &Profile, date: NaiveDate) -> Vec<DateTime<Utc>> {
 }
 
 fn is_test(profile: &Profile, date: NaiveDate, slot: usize) -> bool {
-    role(date, slot) == Role::Ordinary
-        && Dice::new(profile.domain, "test", &[ordinal(date), slot as i64]).chance(9)
+    role(date, slot) == Role::Ordinary && Dice::new(profile.domain, "test", &[ordinal(date), slot as i64]).chance(9)
 }
 
 /// Whether a place in a day is a new buyer's: decided without looking at other days.
@@ -221,10 +243,24 @@ fn write_order(profile: &'static Profile, date: NaiveDate, slot: usize, arrival:
     let terms = terms(profile, &mut dice);
     let items = basket(profile, date, arrival.at, role, &mut dice);
     let source = *dice.pick(&[
-        "web", "web", "web", "web", "web", "web", "web", "web", "pos", "shopify_draft_order", "3890849",
+        "web",
+        "web",
+        "web",
+        "web",
+        "web",
+        "web",
+        "web",
+        "web",
+        "pos",
+        "shopify_draft_order",
+        "3890849",
     ]);
     // A till that was offline tells the store later, sometimes on the next day.
-    let late = if source == "pos" && dice.chance(350) { dice.between(600, 36_000) } else { 0 };
+    let late = if source == "pos" && dice.chance(350) {
+        dice.between(600, 36_000)
+    } else {
+        0
+    };
     let (charges, code) = charges(profile, &terms, &items, source, &mut dice);
     let authorized = role == Role::Ordinary && dice.chance(30);
     let opening = Opening {
@@ -255,24 +291,22 @@ fn terms(profile: &Profile, dice: &mut Dice) -> Terms {
         taxes_included: profile.taxes_included,
         tax_rate: Decimal::new(rate, 4),
         presentment: if foreign { currency } else { profile.currency },
-        presentment_rate: if foreign { Decimal::new(presentment_rate, 4) } else { Decimal::ONE },
+        presentment_rate: if foreign {
+            Decimal::new(presentment_rate, 4)
+        } else {
+            Decimal::ONE
+        },
     }
 }
 
-fn basket(
-    profile: &Profile,
-    date: NaiveDate,
-    at: DateTime<Utc>,
-    role: Role,
-    dice: &mut Dice,
-) -> Vec<Item> {
+fn basket(profile: &Profile, date: NaiveDate, at: DateTime<Utc>, role: Role, dice: &mut Dice) -> Vec<Item> {
     if role == Role::Bulk {
         let goods = profile.catalogue.len() - 1;
         return (0..26)
             .map(|index| {
                 let product = profile.catalogue_product(index % goods, at);
                 let variant = product.variants.last().or(product.variants.first()).cloned();
-                item(&product, variant.as_ref(), i32::try_from(2 + index % 4).unwrap_or(2))
+                item(&product, variant.as_ref(), i32::try_from(1 + index % 3).unwrap_or(1))
             })
             .collect();
     }
@@ -290,7 +324,11 @@ fn basket(
             profile.catalogue_product(usize::try_from(index).unwrap_or(0), at)
         };
         let variant = dice.pick(&product.variants).clone();
-        let quantity = if product.is_gift_card() { 1 } else { 1 + dice.weighted(&[72, 20, 8]) };
+        let quantity = if product.is_gift_card() {
+            1
+        } else {
+            1 + dice.weighted(&[72, 20, 8])
+        };
         let mut item = item(&product, Some(&variant), i32::try_from(quantity).unwrap_or(1));
         if item.kind == LineKind::Goods && dice.chance(130) {
             let percent = *dice.pick(&[10, 15, 20, 25, 50]);
@@ -309,14 +347,19 @@ fn basket(
             sku: None,
             product: None,
             variant: None,
-            unit_price: profile.currency.round(profile.currency.from_minor(profile.shipping.0) / Decimal::TWO),
+            unit_price: profile
+                .currency
+                .round(profile.currency.minor(profile.shipping.0) / Decimal::TWO),
             quantity: 1,
             discount: Decimal::ZERO,
             taxed: true,
         });
     }
     if dice.chance(40) {
-        let worth: Decimal = items.iter().map(|item| item.unit_price * Decimal::from(item.quantity)).sum();
+        let worth: Decimal = items
+            .iter()
+            .map(|item| item.unit_price * Decimal::from(item.quantity))
+            .sum();
         items.push(Item {
             kind: LineKind::Tip,
             title: "Tip".to_owned(),
@@ -340,7 +383,9 @@ pub(crate) fn item(product: &Product, variant: Option<&Variant>, quantity: i32) 
     Item {
         kind: if gift_card { LineKind::GiftCard } else { LineKind::Goods },
         title: product.title.clone(),
-        variant_title: variant.filter(|_| product.variants.len() > 1).map(|variant| variant.title.to_owned()),
+        variant_title: variant
+            .filter(|_| product.variants.len() > 1)
+            .map(|variant| variant.title.to_owned()),
         vendor: Some(product.vendor.to_owned()),
         sku: variant.map(|variant| variant.sku.clone()),
         product: Some(product.id),
@@ -367,16 +412,16 @@ fn charges(
     let (order_discount, code) = match dice.between(0, 999) {
         ..70 => (goods * Decimal::new(10, 2), Some("WELCOME10")),
         70..100 => (goods * Decimal::new(15, 2), Some("SEASON15")),
-        100..125 => (profile.currency.from_minor(profile.shipping.0), Some("THANKS")),
+        100..125 => (profile.currency.minor(profile.shipping.0), Some("THANKS")),
         // Everything on the house, as for a replacement.
         125..128 => (goods, Some("REPLACEMENT")),
         _ => (Decimal::ZERO, None),
     };
     let (price, free_from) = profile.shipping;
-    let price = profile.currency.from_minor(price);
+    let price = profile.currency.minor(price);
     let shipped = source != "pos" && !goods.is_zero();
     let shipping = shipped.then(|| {
-        let free = goods >= profile.currency.from_minor(free_from);
+        let free = goods >= profile.currency.minor(free_from);
         match (free, dice.chance(500)) {
             (true, true) => (profile.shipping_title.to_owned(), price, price),
             (true, false) => (profile.shipping_title.to_owned(), Decimal::ZERO, Decimal::ZERO),
@@ -391,8 +436,16 @@ fn charges(
         shipping,
         shipping_taxed: profile.taxes_shipping,
         order_discount,
-        duty: if abroad && dice.chance(450) { goods * Decimal::new(64, 3) } else { Decimal::ZERO },
-        additional_fee: if dice.chance(14) { price / Decimal::TWO } else { Decimal::ZERO },
+        duty: if abroad && dice.chance(450) {
+            goods * Decimal::new(64, 3)
+        } else {
+            Decimal::ZERO
+        },
+        additional_fee: if dice.chance(14) {
+            price / Decimal::TWO
+        } else {
+            Decimal::ZERO
+        },
     };
     (charges, code)
 }
@@ -415,18 +468,49 @@ fn visit(at: DateTime<Utc>, dice: &mut Dice) -> Visit {
         utm: Some([Some(source), Some(medium), Some(campaign), content, term]),
     };
     match dice.weighted(&[26, 20, 16, 18, 12, 8]) {
-        0 => Visit { at, source: "direct", referrer: None, utm: None },
+        0 => Visit {
+            at,
+            source: "direct",
+            referrer: None,
+            utm: None,
+        },
         1 => {
             let ad = *dice.pick(&["carousel-a", "video-b", "static-c"]);
             let campaign = *dice.pick(&["prospecting", "retargeting", "catalogue"]);
-            tagged("facebook", Some("https://m.facebook.com/"), "paid_social", campaign, Some(ad), None)
+            tagged(
+                "facebook",
+                Some("https://m.facebook.com/"),
+                "paid_social",
+                campaign,
+                Some(ad),
+                None,
+            )
         }
         2 => {
             let ad = *dice.pick(&["reel-1", "story-2"]);
-            tagged("instagram", Some("https://l.instagram.com/"), "paid_social", "prospecting", Some(ad), None)
+            tagged(
+                "instagram",
+                Some("https://l.instagram.com/"),
+                "paid_social",
+                "prospecting",
+                Some(ad),
+                None,
+            )
         }
-        3 => Visit { at, source: "Google", referrer: Some("https://www.google.com/"), utm: None },
-        4 => tagged("google", Some("https://www.google.com/"), "cpc", "brand", None, Some("store name")),
+        3 => Visit {
+            at,
+            source: "Google",
+            referrer: Some("https://www.google.com/"),
+            utm: None,
+        },
+        4 => tagged(
+            "google",
+            Some("https://www.google.com/"),
+            "cpc",
+            "brand",
+            None,
+            Some("store name"),
+        ),
         _ => tagged("newsletter", None, "email", "weekly", None, None),
     }
 }
@@ -470,7 +554,7 @@ fn live(profile: &Profile, role: Role, order: &mut Order, dice: &mut Dice) {
         let recorded_at = at + Duration::seconds(dice.between(0, 3));
         match step {
             Step::Pay => {
-                let due = order.worth(DateTime::<Utc>::MAX_UTC).total - order.paid(DateTime::<Utc>::MAX_UTC);
+                let due = order.worth(EVER).total - order.paid(EVER);
                 if due > Decimal::ZERO {
                     order.record(recorded_at, Change::Paid(due));
                 }
@@ -511,7 +595,13 @@ fn plan_life(profile: &Profile, role: Role, order: &Order, dice: &mut Dice) -> V
         }
         Role::Indecisive => {
             steps.push((start, Step::Pay));
-            let kinds = [EditKind::Add, EditKind::OneMore, EditKind::OneLess, EditKind::Add, EditKind::Markdown];
+            let kinds = [
+                EditKind::Add,
+                EditKind::OneMore,
+                EditKind::OneLess,
+                EditKind::Add,
+                EditKind::Markdown,
+            ];
             for (turn, kind) in kinds.into_iter().cycle().take(11).enumerate() {
                 steps.push((minutes(30 + i64::try_from(turn).unwrap_or(0) * 140), Step::Edit(kind)));
             }
@@ -557,7 +647,13 @@ fn plan_life(profile: &Profile, role: Role, order: &Order, dice: &mut Dice) -> V
         steps.push((minutes(sent), Step::Fulfil(true)));
     }
     if dice.chance(45) {
-        let kinds = [EditKind::Add, EditKind::OneMore, EditKind::OneLess, EditKind::Remove, EditKind::Markdown];
+        let kinds = [
+            EditKind::Add,
+            EditKind::OneMore,
+            EditKind::OneLess,
+            EditKind::Remove,
+            EditKind::Markdown,
+        ];
         let at = dice.between(10, 470);
         steps.push((minutes(at), Step::Edit(*dice.pick(&kinds))));
         if dice.chance(800) {
@@ -616,22 +712,45 @@ fn edit(profile: &Profile, order: &Order, kind: EditKind, at: DateTime<Utc>, dic
             let last = i64::try_from(profile.catalogue.len()).unwrap_or(2) - 2;
             let product = profile.catalogue_product(usize::try_from(dice.between(0, last)).unwrap_or(0), at);
             let variant = dice.pick(&product.variants).clone();
-            Edit { add: vec![item(&product, Some(&variant), 1)], ..Edit::default() }
+            Edit {
+                add: vec![item(&product, Some(&variant), 1)],
+                ..Edit::default()
+            }
         }
-        EditKind::OneMore => Edit { quantities: vec![(index, units + 1)], ..Edit::default() },
-        EditKind::OneLess => Edit { quantities: vec![(index, units - 1)], ..Edit::default() },
-        EditKind::Remove => Edit { quantities: vec![(index, 0)], ..Edit::default() },
+        EditKind::OneMore => Edit {
+            quantities: vec![(index, units + 1)],
+            ..Edit::default()
+        },
+        EditKind::OneLess => Edit {
+            quantities: vec![(index, units - 1)],
+            ..Edit::default()
+        },
+        EditKind::Remove => Edit {
+            quantities: vec![(index, 0)],
+            ..Edit::default()
+        },
         EditKind::Markdown => {
-            let worth = order.left_of_line(index).map(|(_, amounts)| order.listed(amounts)).unwrap_or_default();
+            let worth = order
+                .left_of_line(index)
+                .map(|(_, amounts)| order.listed(amounts))
+                .unwrap_or_default();
             let reduction = profile.currency.round(worth * Decimal::new(10, 2));
-            Edit { discounts: vec![(index, reduction)], ..Edit::default() }
+            Edit {
+                discounts: vec![(index, reduction)],
+                ..Edit::default()
+            }
         }
     }
 }
 
 fn reversal(profile: &Profile, order: &Order, kind: RefundKind, dice: &mut Dice) -> Reversal {
     let left = goods_left(order);
-    let one = || left.first().map(|(index, _)| (*index, 1)).into_iter().collect::<Vec<_>>();
+    let one = || {
+        left.first()
+            .map(|(index, _)| (*index, 1))
+            .into_iter()
+            .collect::<Vec<_>>()
+    };
     let worth = |lines: &[(usize, i32)]| -> Decimal {
         lines
             .iter()
@@ -643,22 +762,45 @@ fn reversal(profile: &Profile, order: &Order, kind: RefundKind, dice: &mut Dice)
     };
     let tenth = |amount: Decimal| profile.currency.round(amount * Decimal::new(10, 2));
     match kind {
-        RefundKind::OneUnit => Reversal { lines: one(), ..Reversal::default() },
-        RefundKind::Returned => Reversal { lines: one(), as_return: true, ..Reversal::default() },
-        RefundKind::Everything => {
-            Reversal { lines: left, shipping: dice.chance(500), ..Reversal::default() }
-        }
-        RefundKind::RestockingFee => {
-            Reversal { adjustment: tenth(worth(&left)), lines: left, ..Reversal::default() }
-        }
-        RefundKind::ReturnFee => {
-            let lines = one();
-            Reversal { fee: tenth(worth(&lines)), lines, as_return: true, ..Reversal::default() }
-        }
-        RefundKind::Goodwill => Reversal {
-            adjustment: if left.is_empty() { Decimal::ZERO } else { -tenth(worth(&left)) },
+        RefundKind::OneUnit => Reversal {
+            lines: one(),
             ..Reversal::default()
         },
-        RefundKind::ShippingOnly => Reversal { shipping: true, ..Reversal::default() },
+        RefundKind::Returned => Reversal {
+            lines: one(),
+            as_return: true,
+            ..Reversal::default()
+        },
+        RefundKind::Everything => Reversal {
+            lines: left,
+            shipping: dice.chance(500),
+            ..Reversal::default()
+        },
+        RefundKind::RestockingFee => Reversal {
+            adjustment: tenth(worth(&left)),
+            lines: left,
+            ..Reversal::default()
+        },
+        RefundKind::ReturnFee => {
+            let lines = one();
+            Reversal {
+                fee: tenth(worth(&lines)),
+                lines,
+                as_return: true,
+                ..Reversal::default()
+            }
+        }
+        RefundKind::Goodwill => Reversal {
+            adjustment: if left.is_empty() {
+                Decimal::ZERO
+            } else {
+                -tenth(worth(&left))
+            },
+            ..Reversal::default()
+        },
+        RefundKind::ShippingOnly => Reversal {
+            shipping: true,
+            ..Reversal::default()
+        },
     }
 }

@@ -38,7 +38,14 @@ pub(crate) struct Profile {
 }
 
 /// A row of a catalogue: title, type, vendor, code, price in smallest units, variants.
-type Goods = (&'static str, &'static str, &'static str, &'static str, i64, &'static [&'static str]);
+type Goods = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    i64,
+    &'static [&'static str],
+);
 
 /// A product as the store has it now.
 #[derive(Clone, Debug)]
@@ -101,7 +108,11 @@ impl Profile {
         let wall = date.and_time(time);
         let found = self.timezone.from_local_datetime(&wall);
         let chosen = if later { found.latest() } else { found.earliest() };
-        match chosen.or_else(|| self.timezone.from_local_datetime(&(wall + Duration::hours(1))).earliest()) {
+        match chosen.or_else(|| {
+            self.timezone
+                .from_local_datetime(&(wall + Duration::hours(1)))
+                .earliest()
+        }) {
             Some(local) => local.with_timezone(&Utc),
             None => wall.and_utc(),
         }
@@ -131,8 +142,9 @@ impl Profile {
     /// The products that exist at this instant: the catalogue and the product of the month. A product of an earlier
     /// month has been deleted: orders still name it, but nothing stands behind the name.
     pub(crate) fn products(&self, now: DateTime<Utc>) -> Vec<Product> {
-        let mut products: Vec<_> =
-            (0..self.catalogue.len()).map(|index| self.catalogue_product(index, now)).collect();
+        let mut products: Vec<_> = (0..self.catalogue.len())
+            .map(|index| self.catalogue_product(index, now))
+            .collect();
         products.push(self.monthly_product(self.local_date(now), now));
         products
     }
@@ -149,11 +161,15 @@ impl Profile {
             .map(|(name, position)| Variant {
                 id: id + u64::from(position),
                 title: name,
-                sku: if names.len() == 1 { code.to_owned() } else { format!("{code}-{position}") },
+                sku: if names.len() == 1 {
+                    code.to_owned()
+                } else {
+                    format!("{code}-{position}")
+                },
                 // Each further variant costs a tenth more.
-                price: self.currency.round(
-                    self.currency.from_minor(price) * (Decimal::ONE + Decimal::new(i64::from(position) - 1, 1)),
-                ),
+                price: self
+                    .currency
+                    .round(self.currency.minor(price) * (Decimal::ONE + Decimal::new(i64::from(position) - 1, 1))),
             })
             .collect();
         Product {
@@ -161,7 +177,11 @@ impl Profile {
             title: title.to_owned(),
             kind,
             vendor,
-            status: if index % 12 == 11 { Status::Archived } else { Status::Active },
+            status: if index % 12 == 11 {
+                Status::Archived
+            } else {
+                Status::Active
+            },
             created_at: self.day_start(created),
             updated_at: self.last_restocked(row, now),
             variants,
@@ -187,7 +207,7 @@ impl Profile {
                 id: id + 1,
                 title: "Default Title",
                 sku: format!("LTD-{}", first.format("%Y%m")),
-                price: self.currency.from_minor(price),
+                price: self.currency.minor(price),
             }],
         }
     }
@@ -200,7 +220,11 @@ impl Profile {
         let today = self.local_date(now);
         let since = i64::from(today.num_days_from_ce()).rem_euclid(every);
         let at = self.instant(today - Duration::days(since), time, false);
-        if at <= now { at } else { self.instant(today - Duration::days(since + every), time, false) }
+        if at <= now {
+            at
+        } else {
+            self.instant(today - Duration::days(since + every), time, false)
+        }
     }
 
     fn product_base(&self) -> u64 {
@@ -245,29 +269,85 @@ pub(crate) static ALL: [Profile; 4] = [
         plan: "Grow",
         monthly: ("Candle", 3_800),
         catalogue: &[
-            ("Stoneware Mug", "Kitchen", "Aurora Goods", "AUR-MUG", 2_400, &["Oat", "Slate", "Fern"]),
-            ("Linen Throw", "Home", "Aurora Goods", "AUR-THR", 8_900, &["Natural", "Rust"]),
+            (
+                "Stoneware Mug",
+                "Kitchen",
+                "Aurora Goods",
+                "AUR-MUG",
+                2_400,
+                &["Oat", "Slate", "Fern"],
+            ),
+            (
+                "Linen Throw",
+                "Home",
+                "Aurora Goods",
+                "AUR-THR",
+                8_900,
+                &["Natural", "Rust"],
+            ),
             ("Cast Iron Skillet", "Kitchen", "Hearthside", "HRT-SKL", 6_450, SIZES),
             ("Beeswax Candle", "Home", "Northfield Apiary", "NFA-CND", 1_995, ONE),
             ("Wool Socks", "Apparel", "Northfield Mill", "NFM-SCK", 2_250, SIZES),
-            ("Canvas Tote", "Bags", "Aurora Goods", "AUR-TOT", 3_200, &["Natural", "Black"]),
+            (
+                "Canvas Tote",
+                "Bags",
+                "Aurora Goods",
+                "AUR-TOT",
+                3_200,
+                &["Natural", "Black"],
+            ),
             ("Enamel Kettle", "Kitchen", "Hearthside", "HRT-KTL", 7_899, ONE),
-            ("Walnut Cutting Board", "Kitchen", "Timber and Grain", "TGR-BRD", 5_499, SIZES),
-            ("Merino Beanie", "Apparel", "Northfield Mill", "NFM-BNE", 3_450, &["Charcoal", "Moss"]),
+            (
+                "Walnut Cutting Board",
+                "Kitchen",
+                "Timber and Grain",
+                "TGR-BRD",
+                5_499,
+                SIZES,
+            ),
+            (
+                "Merino Beanie",
+                "Apparel",
+                "Northfield Mill",
+                "NFM-BNE",
+                3_450,
+                &["Charcoal", "Moss"],
+            ),
             ("Brass Desk Lamp", "Lighting", "Lumen Works", "LUM-DSK", 14_900, ONE),
             ("Rattan Basket", "Home", "Aurora Goods", "AUR-BSK", 4_275, SIZES),
             ("Glass Carafe", "Kitchen", "Clearwater", "CLW-CRF", 3_999, ONE),
-            ("Field Notebook", "Stationery", "Paper Trail", "PTR-NTB", 1_250, &["Plain", "Dotted", "Ruled"]),
+            (
+                "Field Notebook",
+                "Stationery",
+                "Paper Trail",
+                "PTR-NTB",
+                1_250,
+                &["Plain", "Dotted", "Ruled"],
+            ),
             ("Pencil Set", "Stationery", "Paper Trail", "PTR-PCL", 899, ONE),
             ("Leather Key Fob", "Accessories", "Saddle Row", "SDR-KEY", 1_899, ONE),
             ("Cotton Apron", "Kitchen", "Aurora Goods", "AUR-APR", 4_600, ONE),
             ("Ceramic Planter", "Garden", "Clearwater", "CLW-PLT", 2_999, SIZES),
             ("Copper Watering Can", "Garden", "Hearthside", "HRT-CAN", 6_750, ONE),
-            ("Flannel Sheet Set", "Bedding", "Northfield Mill", "NFM-SHT", 12_900, &["Twin", "Queen", "King"]),
+            (
+                "Flannel Sheet Set",
+                "Bedding",
+                "Northfield Mill",
+                "NFM-SHT",
+                12_900,
+                &["Twin", "Queen", "King"],
+            ),
             ("Feather Pillow", "Bedding", "Northfield Mill", "NFM-PLW", 5_850, ONE),
             ("Oak Picture Frame", "Home", "Timber and Grain", "TGR-FRM", 2_775, SIZES),
             ("Reed Diffuser", "Home", "Northfield Apiary", "NFA-DIF", 3_399, ONE),
-            ("Travel Tumbler", "Kitchen", "Clearwater", "CLW-TMB", 2_899, &["White", "Green"]),
+            (
+                "Travel Tumbler",
+                "Kitchen",
+                "Clearwater",
+                "CLW-TMB",
+                2_899,
+                &["White", "Green"],
+            ),
             ("Wall Clock", "Home", "Lumen Works", "LUM-CLK", 8_250, ONE),
             ("Gift Card", GIFT_CARD, "Aurora Goods", "AUR-GFT", 5_000, VALUES),
         ],
@@ -289,11 +369,14 @@ pub(crate) static ALL: [Profile; 4] = [
         plan: "Advanced",
         monthly: ("Jersey", 7_900),
         catalogue: &[
-            ("Stadtrad Sieben", "Bicycle", "Berlin Bikes", "BB-ST7", 89_900, FRAMES),
-            ("Gravelrad Havel", "Bicycle", "Berlin Bikes", "BB-HAV", 169_900, FRAMES),
-            ("Lastenrad Spree", "Bicycle", "Berlin Bikes", "BB-SPR", 329_900, ONE),
-            ("Kinderrad Spatz", "Bicycle", "Berlin Bikes", "BB-SPZ", 34_900, &["16 Zoll", "20 Zoll"]),
-            ("Ledersattel", "Parts", "Kreuzberg Leder", "KL-SAT", 11_900, &["Honey", "Black"]),
+            (
+                "Ledersattel",
+                "Parts",
+                "Kreuzberg Leder",
+                "KL-SAT",
+                11_900,
+                &["Honey", "Black"],
+            ),
             ("Faltschloss", "Locks", "Wachhund", "WH-FLT", 7_995, ONE),
             ("Kettenschloss", "Locks", "Wachhund", "WH-KET", 5_495, ONE),
             ("Frontlicht 80 Lux", "Lights", "Lichtspur", "LS-F80", 6_490, ONE),
@@ -302,9 +385,23 @@ pub(crate) static ALL: [Profile; 4] = [
             ("Kinderhelm", "Helmets", "Kopfsache", "KS-KID", 4_995, SIZES),
             ("Regenjacke", "Apparel", "Wetterfest", "WF-RJK", 12_900, SIZES),
             ("Handschuhe Winter", "Apparel", "Wetterfest", "WF-HND", 3_995, SIZES),
-            ("Packtasche", "Bags", "Wetterfest", "WF-PCK", 9_490, &["Einzeln", "Paar"]),
+            (
+                "Packtasche",
+                "Bags",
+                "Wetterfest",
+                "WF-PCK",
+                9_490,
+                &["Einzeln", "Paar"],
+            ),
             ("Lenkertasche", "Bags", "Wetterfest", "WF-LNK", 5_990, ONE),
-            ("Reifen 28 Zoll", "Parts", "Rundlauf", "RL-R28", 3_490, &["32 mm", "40 mm"]),
+            (
+                "Reifen 28 Zoll",
+                "Parts",
+                "Rundlauf",
+                "RL-R28",
+                3_490,
+                &["32 mm", "40 mm"],
+            ),
             ("Schlauch", "Parts", "Rundlauf", "RL-SCH", 795, ONE),
             ("Kette 11-fach", "Parts", "Rundlauf", "RL-K11", 2_999, ONE),
             ("Bremsbeläge", "Parts", "Haltestelle", "HS-BRM", 1_249, ONE),
@@ -313,6 +410,17 @@ pub(crate) static ALL: [Profile; 4] = [
             ("Kettenöl", "Care", "Werkbank", "WB-OEL", 995, ONE),
             ("Klingel Messing", "Parts", "Kreuzberg Leder", "KL-KLG", 1_890, ONE),
             ("Kindersitz", "Parts", "Kopfsache", "KS-SIT", 13_900, ONE),
+            ("Stadtrad Sieben", "Bicycle", "Berlin Bikes", "BB-ST7", 89_900, FRAMES),
+            ("Gravelrad Havel", "Bicycle", "Berlin Bikes", "BB-HAV", 169_900, FRAMES),
+            ("Lastenrad Spree", "Bicycle", "Berlin Bikes", "BB-SPR", 329_900, ONE),
+            (
+                "Kinderrad Spatz",
+                "Bicycle",
+                "Berlin Bikes",
+                "BB-SPZ",
+                34_900,
+                &["16 Zoll", "20 Zoll"],
+            ),
             ("Geschenkgutschein", GIFT_CARD, "Berlin Bikes", "BB-GFT", 5_000, VALUES),
         ],
     },
@@ -335,8 +443,22 @@ pub(crate) static ALL: [Profile; 4] = [
         catalogue: &[
             ("Sencha Uji", "Green tea", "Kyoto Tea", "KYT-SEN", 1_296, TINS),
             ("Gyokuro Asahi", "Green tea", "Kyoto Tea", "KYT-GYO", 3_240, TINS),
-            ("Ceremonial Matcha", "Matcha", "Kyoto Tea", "KYT-MAT", 2_700, &["30 g", "100 g"]),
-            ("Kitchen Matcha", "Matcha", "Kyoto Tea", "KYT-KMT", 1_188, &["100 g", "500 g"]),
+            (
+                "Ceremonial Matcha",
+                "Matcha",
+                "Kyoto Tea",
+                "KYT-MAT",
+                2_700,
+                &["30 g", "100 g"],
+            ),
+            (
+                "Kitchen Matcha",
+                "Matcha",
+                "Kyoto Tea",
+                "KYT-KMT",
+                1_188,
+                &["100 g", "500 g"],
+            ),
             ("Hojicha", "Roasted tea", "Kyoto Tea", "KYT-HOJ", 756, TINS),
             ("Genmaicha", "Green tea", "Kyoto Tea", "KYT-GEN", 864, TINS),
             ("Kukicha", "Green tea", "Kyoto Tea", "KYT-KUK", 702, TINS),
@@ -345,9 +467,23 @@ pub(crate) static ALL: [Profile; 4] = [
             ("Yuzu Tea", "Herbal", "Higashiyama", "HGS-YUZ", 1_080, ONE),
             ("Soba Tea", "Herbal", "Higashiyama", "HGS-SOB", 918, ONE),
             ("First Flush Shincha", "Green tea", "Kyoto Tea", "KYT-SHN", 2_160, TINS),
-            ("Kyusu Teapot", "Teaware", "Tokoname Kiln", "TKN-KYU", 9_800, &["Red", "Black"]),
+            (
+                "Kyusu Teapot",
+                "Teaware",
+                "Tokoname Kiln",
+                "TKN-KYU",
+                9_800,
+                &["Red", "Black"],
+            ),
             ("Yunomi Cup", "Teaware", "Tokoname Kiln", "TKN-YUN", 2_480, ONE),
-            ("Matcha Bowl", "Teaware", "Raku Studio", "RAK-BWL", 12_500, &["Black", "White"]),
+            (
+                "Matcha Bowl",
+                "Teaware",
+                "Raku Studio",
+                "RAK-BWL",
+                12_500,
+                &["Black", "White"],
+            ),
             ("Bamboo Whisk", "Teaware", "Takayama", "TKY-CHS", 3_300, ONE),
             ("Tea Scoop", "Teaware", "Takayama", "TKY-SCP", 1_210, ONE),
             ("Whisk Stand", "Teaware", "Raku Studio", "RAK-STD", 1_650, ONE),
@@ -390,14 +526,42 @@ pub(crate) static ALL: [Profile; 4] = [
             ("Bakhoor Layali", "Bakhoor", "Gulf Oud", "GO-LAY", 4_995, SIZES),
             ("Bakhoor Maamoul", "Bakhoor", "Gulf Oud", "GO-MAA", 6_725, ONE),
             ("Agarwood Chips", "Wood", "Gulf Oud", "GO-CHP", 22_385, SIZES),
-            ("Agarwood Chips Triple Super", "Wood", "Gulf Oud", "GO-CH3", 64_250, SIZES),
+            (
+                "Agarwood Chips Triple Super",
+                "Wood",
+                "Gulf Oud",
+                "GO-CH3",
+                64_250,
+                SIZES,
+            ),
             ("Sandalwood Powder", "Wood", "Mysore House", "MYS-SND", 8_115, ONE),
-            ("Brass Mabkhara", "Burner", "Souq Craft", "SQC-BRS", 9_850, &["Plain", "Engraved"]),
+            (
+                "Brass Mabkhara",
+                "Burner",
+                "Souq Craft",
+                "SQC-BRS",
+                9_850,
+                &["Plain", "Engraved"],
+            ),
             ("Wooden Mabkhara", "Burner", "Souq Craft", "SQC-WOD", 7_335, ONE),
             ("Electric Burner", "Burner", "Souq Craft", "SQC-ELC", 11_995, ONE),
             ("Charcoal Discs", "Burner", "Souq Craft", "SQC-CHR", 950, ONE),
-            ("Eau de Parfum Shamal", "Perfume", "Gulf Oud", "GO-SHM", 19_995, &["50 ml", "100 ml"]),
-            ("Eau de Parfum Marsa", "Perfume", "Gulf Oud", "GO-MRS", 21_495, &["50 ml", "100 ml"]),
+            (
+                "Eau de Parfum Shamal",
+                "Perfume",
+                "Gulf Oud",
+                "GO-SHM",
+                19_995,
+                &["50 ml", "100 ml"],
+            ),
+            (
+                "Eau de Parfum Marsa",
+                "Perfume",
+                "Gulf Oud",
+                "GO-MRS",
+                21_495,
+                &["50 ml", "100 ml"],
+            ),
             ("Hair Mist", "Perfume", "Gulf Oud", "GO-HRM", 5_775, ONE),
             ("Room Spray", "Home", "Gulf Oud", "GO-SPR", 3_985, ONE),
             ("Saffron Threads", "Pantry", "Herat", "HRT-SAF", 4_445, ONE),

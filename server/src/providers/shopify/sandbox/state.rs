@@ -66,12 +66,7 @@ impl Shelf {
 
 impl Store {
     /// A shop whose history reaches back so many days from now.
-    pub(crate) fn new(
-        profile: &'static Profile,
-        history_days: u32,
-        bucket: Bucket,
-        now: DateTime<Utc>,
-    ) -> Self {
+    pub(crate) fn new(profile: &'static Profile, history_days: u32, bucket: Bucket, now: DateTime<Utc>) -> Self {
         let first = profile.local_date(now) - Duration::days(i64::from(history_days));
         Self {
             profile,
@@ -92,7 +87,10 @@ impl Store {
         if self.next_day <= today {
             let shelf = Arc::make_mut(&mut self.shelf);
             while self.next_day <= today {
-                self.calendar.write(self.next_day).into_iter().for_each(|order| shelf.put(order));
+                self.calendar
+                    .write(self.next_day)
+                    .into_iter()
+                    .for_each(|order| shelf.put(order));
                 self.next_day = self.next_day + Days::new(1);
             }
         }

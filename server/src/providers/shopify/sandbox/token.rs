@@ -58,7 +58,6 @@ pub(crate) struct Mint {
 }
 
 /// What the token endpoint hands out.
-#[derive(Debug)]
 pub(crate) struct Pair {
     pub(crate) access: String,
     pub(crate) refresh: Option<String>,
@@ -162,7 +161,11 @@ impl Mint {
                 scopes: from.scopes.clone(),
             }
         } else {
-            Pair { access: issue(Use::Permanent, None), refresh: None, scopes: from.scopes.clone() }
+            Pair {
+                access: issue(Use::Permanent, None),
+                refresh: None,
+                scopes: from.scopes.clone(),
+            }
         }
     }
 
@@ -170,12 +173,18 @@ impl Mint {
         let claims = self.read(token)?;
         let now = now.timestamp_millis();
         let outdated = claims.kind == Use::Refresh
-            && self.floors.get(&claims.family).is_some_and(|floor| claims.generation < *floor);
+            && self
+                .floors
+                .get(&claims.family)
+                .is_some_and(|floor| claims.generation < *floor);
         let dead = outdated
             || claims.expires.is_some_and(|end| end <= now)
             || self.revoked.contains(token)
             || self.exchanged.contains(token)
-            || self.uninstalled.get(&claims.shop).is_some_and(|end| claims.issued <= *end);
+            || self
+                .uninstalled
+                .get(&claims.shop)
+                .is_some_and(|end| claims.issued <= *end);
         (!dead).then_some(claims)
     }
 
@@ -191,7 +200,10 @@ impl Mint {
     }
 
     fn read(&self, token: &str) -> Option<Claims> {
-        let token = token.strip_prefix("shpat_").or(token.strip_prefix("shprt_")).unwrap_or(token);
+        let token = token
+            .strip_prefix("shpat_")
+            .or(token.strip_prefix("shprt_"))
+            .unwrap_or(token);
         let (body, seal) = token.split_once('.')?;
         self.mac(body).verify_slice(&URL_SAFE_NO_PAD.decode(seal).ok()?).ok()?;
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(body).ok()?).ok()

@@ -1,5 +1,7 @@
 //! The dated pages of the ledger.
 
+#![expect(clippy::duplicated_attributes, reason = "fields of an interface may share a type")]
+
 use async_graphql::{Enum, ID, Interface, Object, Result, SimpleObject};
 
 use super::super::order::{self as ledger, Reason};
@@ -35,7 +37,7 @@ pub(crate) enum OrderActionType {
         arg(name = "before", ty = "Option<String>"),
         arg(name = "first", ty = "Option<i32>"),
         arg(name = "last", ty = "Option<i32>"),
-        arg(name = "reverse", ty = "Option<bool>", default)
+        arg(name = "reverse", ty = "Option<bool>", default_with = "Some(false)")
     )
 )]
 pub(crate) enum SalesAgreement {
@@ -86,7 +88,7 @@ macro_rules! agreement {
                 before: Option<String>,
                 first: Option<i32>,
                 last: Option<i32>,
-                #[graphql(default)] reverse: Option<bool>,
+                #[graphql(default_with = "Some(false)")] reverse: Option<bool>,
             ) -> Result<SaleConnection> {
                 let window = Window { after, before, first, last, reverse: reverse.unwrap_or_default() };
                 let page = paginate(self.agreement.sales.clone(), "id", |sale| (0, sale.id), window)?;
@@ -106,7 +108,10 @@ agreement!(OrderAgreement, "OrderAgreement", {
 agreement!(OrderEditAgreement, "OrderEditAgreement", {});
 agreement!(RefundAgreement, "RefundAgreement", {
     async fn refund(&self) -> Refund {
-        Refund { order: self.order.clone(), agreement: self.agreement.clone() }
+        Refund {
+            order: self.order.clone(),
+            agreement: self.agreement.clone(),
+        }
     }
 });
 agreement!(ReturnAgreement, "ReturnAgreement", {
@@ -119,7 +124,12 @@ agreement!(ReturnAgreement, "ReturnAgreement", {
             name: format!("{}-R1", self.order.order.name()),
             order: self.order.clone(),
             status: ReturnStatus::Closed,
-            total_quantity: -self.agreement.sales.iter().filter_map(|sale| sale.quantity).sum::<i32>(),
+            total_quantity: -self
+                .agreement
+                .sales
+                .iter()
+                .filter_map(|sale| sale.quantity)
+                .sum::<i32>(),
         }
     }
 });

@@ -46,7 +46,11 @@ struct Cursor {
 
 impl<T> Page<T> {
     pub(crate) fn map<U>(self, change: impl Fn(T) -> U) -> Page<U> {
-        let rows = self.rows.into_iter().map(|(cursor, row)| (cursor, change(row))).collect();
+        let rows = self
+            .rows
+            .into_iter()
+            .map(|(cursor, row)| (cursor, change(row)))
+            .collect();
         Page { rows, info: self.info }
     }
 }
@@ -55,15 +59,12 @@ impl<T> Page<T> {
 ///
 /// # Errors
 /// When the window is not one that Shopify serves, or a cursor is not of this sorting.
-pub(crate) fn paginate<T>(
-    rows: Vec<T>,
-    sort: &str,
-    key: impl Fn(&T) -> Key,
-    window: Window,
-) -> Result<Page<T>> {
+pub(crate) fn paginate<T>(rows: Vec<T>, sort: &str, key: impl Fn(&T) -> Key, window: Window) -> Result<Page<T>> {
     let size = match (window.first, window.last) {
         (None, None) => return Err(Error::new("you must provide one of first or last")),
-        (Some(_), Some(_)) => return Err(Error::new("providing both first and last is not supported")),
+        (Some(_), Some(_)) => {
+            return Err(Error::new("providing both first and last is not supported"));
+        }
         (Some(size), None) | (None, Some(size)) => size,
     };
     if size > MOST {
@@ -78,10 +79,14 @@ pub(crate) fn paginate<T>(
     if window.reverse {
         rows.reverse();
     }
-    let behind = |key: Key, edge: Key| if window.reverse { key < edge } else { key > edge };
+    let behind = |key: Key, edge: Key| {
+        if window.reverse { key < edge } else { key > edge }
+    };
     let all = rows.len();
     let start = after.map_or(0, |edge| rows.iter().take_while(|(key, _)| !behind(*key, edge)).count());
-    let end = before.map_or(all, |edge| rows.iter().take_while(|(key, _)| behind(edge, *key)).count());
+    let end = before.map_or(all, |edge| {
+        rows.iter().take_while(|(key, _)| behind(edge, *key)).count()
+    });
     let end = end.max(start);
     let (start, end) = if window.first.is_some() {
         (start, end.min(start + size))
@@ -104,7 +109,11 @@ pub(crate) fn paginate<T>(
 }
 
 fn encode((last_value, last_id): Key, sort: &str) -> String {
-    let cursor = Cursor { last_id, last_value, sort: sort.to_owned() };
+    let cursor = Cursor {
+        last_id,
+        last_value,
+        sort: sort.to_owned(),
+    };
     STANDARD.encode(serde_json::to_vec(&cursor).unwrap_or_default())
 }
 
@@ -143,8 +152,16 @@ macro_rules! connection {
         impl From<$crate::providers::shopify::sandbox::schema::connection::Page<$node>> for $connection {
             fn from(page: $crate::providers::shopify::sandbox::schema::connection::Page<$node>) -> Self {
                 let nodes = page.rows.iter().map(|(_, node)| node.clone()).collect();
-                let edges = page.rows.into_iter().map(|(cursor, node)| $edge { cursor, node }).collect();
-                Self { edges, nodes, page_info: page.info }
+                let edges = page
+                    .rows
+                    .into_iter()
+                    .map(|(cursor, node)| $edge { cursor, node })
+                    .collect();
+                Self {
+                    edges,
+                    nodes,
+                    page_info: page.info,
+                }
             }
         }
     };

@@ -30,8 +30,7 @@ use self::refund::Refund;
 use self::shop::{AppInstallation, Count, Shop};
 use self::webhook::{
     WebhookSubscription, WebhookSubscriptionConnection, WebhookSubscriptionCreatePayload,
-    WebhookSubscriptionDeletePayload, WebhookSubscriptionFormat, WebhookSubscriptionInput,
-    WebhookSubscriptionSortKeys,
+    WebhookSubscriptionDeletePayload, WebhookSubscriptionFormat, WebhookSubscriptionInput, WebhookSubscriptionSortKeys,
 };
 use super::Inner;
 use super::order as ledger;
@@ -85,7 +84,9 @@ impl Scene {
     /// Whether the token has a scope; the right to write includes the right to read.
     pub(crate) fn has_scope(&self, scope: &str) -> bool {
         let writing = scope.strip_prefix("read_").map(|what| format!("write_{what}"));
-        self.scopes.iter().any(|granted| granted == scope || Some(granted) == writing.as_ref())
+        self.scopes
+            .iter()
+            .any(|granted| granted == scope || Some(granted) == writing.as_ref())
     }
 
     fn demand(&self, scope: &str, field: &str) -> Result<()> {
@@ -103,13 +104,16 @@ impl Scene {
 
     /// The orders that a reader sees.
     pub(crate) fn orders(&self) -> impl Iterator<Item = &Arc<ledger::Order>> {
-        self.shelf.orders.iter().filter(|order| order.is_there(self.now) && order.processed_at >= self.oldest)
+        self.shelf
+            .orders
+            .iter()
+            .filter(|order| order.is_there(self.now) && order.created_at >= self.oldest)
     }
 
     pub(crate) fn order(&self, id: u64) -> Option<Arc<ledger::Order>> {
         self.shelf
             .order(id)
-            .filter(|order| order.is_there(self.now) && order.processed_at >= self.oldest)
+            .filter(|order| order.is_there(self.now) && order.created_at >= self.oldest)
             .cloned()
     }
 
@@ -158,7 +162,11 @@ impl Scene {
 
     fn found_orders(&self, search: &Search) -> Vec<Arc<ledger::Order>> {
         self.orders()
-            .filter(|order| search.filter.admits(self.shop, &|field| order::content(order, self.now, field)))
+            .filter(|order| {
+                search
+                    .filter
+                    .admits(self.shop, &|field| order::content(order, self.now, field))
+            })
             .cloned()
             .collect()
     }
@@ -167,15 +175,21 @@ impl Scene {
         let (kind, number) = parse_gid(id)?;
         let scene = Arc::clone(self);
         Some(match kind {
-            "Order" => Node::Order(Order { order: self.order(number)?, scene }),
-            "Customer" => Node::Customer(Customer { buyer: self.customers().get(&number)?.clone(), scene }),
-            "Product" => {
-                let product = self.shop.products(self.now).into_iter().find(|product| product.id == number)?;
-                Node::Product(Product { product: Arc::new(product), scene })
-            }
+            "Order" => Node::Order(Order {
+                order: self.order(number)?,
+                scene,
+            }),
+            "Customer" => Node::Customer(Customer {
+                buyer: self.customers().get(&number)?.clone(),
+                scene,
+            }),
+            "Product" => Node::Product(Product::find(&scene, number)?),
             "ProductVariant" => Node::ProductVariant(ProductVariant::find(&scene, number)?),
             "Refund" => Node::Refund(Refund::find(&scene, number)?),
-            "Shop" if number == self.shop.number => Node::Shop(Shop { shop: self.shop, now: self.now }),
+            "Shop" if number == self.shop.number => Node::Shop(Shop {
+                shop: self.shop,
+                now: self.now,
+            }),
             _ => return None,
         })
     }
@@ -243,11 +257,16 @@ pub(crate) struct QueryRoot;
 #[Object]
 impl QueryRoot {
     async fn shop(&self, ctx: &Context<'_>) -> Shop {
-        Shop { shop: scene(ctx).shop, now: scene(ctx).now }
+        Shop {
+            shop: scene(ctx).shop,
+            now: scene(ctx).now,
+        }
     }
 
     async fn current_app_installation(&self, ctx: &Context<'_>) -> AppInstallation {
-        AppInstallation { scopes: scene(ctx).scopes.clone() }
+        AppInstallation {
+            scopes: scene(ctx).scopes.clone(),
+        }
     }
 
     async fn node(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Node>> {
@@ -259,9 +278,13 @@ impl QueryRoot {
 
     async fn nodes(&self, ctx: &Context<'_>, ids: Vec<ID>) -> Result<Vec<Option<Node>>> {
         if ids.len() > 250 {
-            let message = format!("The input array size of {} is greater than the maximum allowed of 250.", ids.len());
-            return Err(Error::new(message)
-                .extend_with(|_, extensions| extensions.set("code", "MAX_INPUT_SIZE_EXCEEDED")));
+            let message = format!(
+                "The input array size of {} is greater than the maximum allowed of 250.",
+                ids.len()
+            );
+            return Err(
+                Error::new(message).extend_with(|_, extensions| extensions.set("code", "MAX_INPUT_SIZE_EXCEEDED"))
+            );
         }
         for (scope, field) in ids.iter().filter_map(|id| node_scope(id)) {
             scene(ctx).demand(scope, field)?;
@@ -273,7 +296,10 @@ impl QueryRoot {
         let scene = scene(ctx);
         scene.demand("read_orders", "order")?;
         let order = scene.order(number_of(&id, "Order")?);
-        Ok(order.map(|order| Order { order, scene: Arc::clone(scene) }))
+        Ok(order.map(|order| Order {
+            order,
+            scene: Arc::clone(scene),
+        }))
     }
 
     async fn refund(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Refund>> {
@@ -290,7 +316,7 @@ impl QueryRoot {
         first: Option<i32>,
         last: Option<i32>,
         query: Option<String>,
-        #[graphql(default)] reverse: Option<bool>,
+        #[graphql(default_with = "Some(false)")] reverse: Option<bool>,
         saved_search_id: Option<ID>,
         #[graphql(default_with = "Some(OrderSortKeys::ProcessedAt)")] sort_key: Option<OrderSortKeys>,
     ) -> Result<OrderConnection> {
@@ -299,10 +325,21 @@ impl QueryRoot {
         no_saved_searches(saved_search_id)?;
         let search = scene.search(ctx, query.as_deref(), order::SEARCH_FIELDS);
         let sort_key = sort_key.unwrap_or(OrderSortKeys::Id);
-        let window = Window { after, before, first, last, reverse: reverse.unwrap_or_default() };
+        let window = Window {
+            after,
+            before,
+            first,
+            last,
+            reverse: reverse.unwrap_or_default(),
+        };
         let key = |order: &Arc<ledger::Order>| sort_key.key(order, scene.now);
         let page = paginate(scene.found_orders(&search), sort_key.name(), key, window)?;
-        Ok(page.map(|order| Order { order, scene: Arc::clone(scene) }).into())
+        Ok(page
+            .map(|order| Order {
+                order,
+                scene: Arc::clone(scene),
+            })
+            .into())
     }
 
     async fn orders_count(
@@ -328,7 +365,7 @@ impl QueryRoot {
         first: Option<i32>,
         last: Option<i32>,
         query: Option<String>,
-        #[graphql(default)] reverse: Option<bool>,
+        #[graphql(default_with = "Some(false)")] reverse: Option<bool>,
         #[graphql(default_with = "Some(CustomerSortKeys::Id)")] sort_key: Option<CustomerSortKeys>,
     ) -> Result<CustomerConnection> {
         let scene = scene(ctx);
@@ -337,13 +374,28 @@ impl QueryRoot {
         let found: Vec<_> = scene
             .customers()
             .values()
-            .filter(|buyer| search.filter.admits(scene.shop, &|field| customer::content(buyer, field)))
+            .filter(|buyer| {
+                search
+                    .filter
+                    .admits(scene.shop, &|field| customer::content(buyer, field))
+            })
             .cloned()
             .collect();
         let sort_key = sort_key.unwrap_or(CustomerSortKeys::Id);
-        let window = Window { after, before, first, last, reverse: reverse.unwrap_or_default() };
+        let window = Window {
+            after,
+            before,
+            first,
+            last,
+            reverse: reverse.unwrap_or_default(),
+        };
         let page = paginate(found, sort_key.name(), |buyer| sort_key.key(buyer), window)?;
-        Ok(page.map(|buyer| Customer { buyer, scene: Arc::clone(scene) }).into())
+        Ok(page
+            .map(|buyer| Customer {
+                buyer,
+                scene: Arc::clone(scene),
+            })
+            .into())
     }
 
     #[expect(clippy::too_many_arguments, reason = "the field has so many")]
@@ -355,7 +407,7 @@ impl QueryRoot {
         first: Option<i32>,
         last: Option<i32>,
         query: Option<String>,
-        #[graphql(default)] reverse: Option<bool>,
+        #[graphql(default_with = "Some(false)")] reverse: Option<bool>,
         saved_search_id: Option<ID>,
         #[graphql(default_with = "Some(ProductSortKeys::Id)")] sort_key: Option<ProductSortKeys>,
     ) -> Result<ProductConnection> {
@@ -367,12 +419,22 @@ impl QueryRoot {
             .shop
             .products(scene.now)
             .into_iter()
-            .filter(|product| search.filter.admits(scene.shop, &|field| product::content(product, field)))
+            .filter(|product| {
+                search
+                    .filter
+                    .admits(scene.shop, &|field| product::content(product, field))
+            })
             .collect();
         let sort_key = sort_key.unwrap_or(ProductSortKeys::Id);
-        let window = Window { after, before, first, last, reverse: reverse.unwrap_or_default() };
+        let window = Window {
+            after,
+            before,
+            first,
+            last,
+            reverse: reverse.unwrap_or_default(),
+        };
         let page = paginate(found, sort_key.name(), |product| sort_key.key(product), window)?;
-        Ok(page.map(|product| Product { product: Arc::new(product), scene: Arc::clone(scene) }).into())
+        Ok(page.map(|product| Product(Arc::new(product))).into())
     }
 
     #[expect(clippy::too_many_arguments, reason = "the field has so many")]
@@ -385,7 +447,7 @@ impl QueryRoot {
         last: Option<i32>,
         format: Option<WebhookSubscriptionFormat>,
         query: Option<String>,
-        #[graphql(default)] reverse: Option<bool>,
+        #[graphql(default_with = "Some(false)")] reverse: Option<bool>,
         #[graphql(default_with = "Some(WebhookSubscriptionSortKeys::CreatedAt)")] sort_key: Option<
             WebhookSubscriptionSortKeys,
         >,
@@ -405,7 +467,13 @@ impl QueryRoot {
             .filter(|it| search.filter.admits(scene.shop, &|_| Content::Number(it.id)))
             .collect();
         let sort_key = sort_key.unwrap_or(WebhookSubscriptionSortKeys::Id);
-        let window = Window { after, before, first, last, reverse: reverse.unwrap_or_default() };
+        let window = Window {
+            after,
+            before,
+            first,
+            last,
+            reverse: reverse.unwrap_or_default(),
+        };
         let page = paginate(found, sort_key.name(), |it| sort_key.key(it), window)?;
         Ok(page.map(WebhookSubscription).into())
     }
@@ -425,11 +493,7 @@ impl Mutation {
         Some(webhook::create(scene(ctx), topic, webhook_subscription))
     }
 
-    async fn webhook_subscription_delete(
-        &self,
-        ctx: &Context<'_>,
-        id: ID,
-    ) -> Option<WebhookSubscriptionDeletePayload> {
+    async fn webhook_subscription_delete(&self, ctx: &Context<'_>, id: ID) -> Option<WebhookSubscriptionDeletePayload> {
         Some(webhook::delete(scene(ctx), &id))
     }
 }
@@ -437,6 +501,8 @@ impl Mutation {
 fn no_saved_searches(id: Option<ID>) -> Result<()> {
     match id {
         None => Ok(()),
-        Some(_) => Err(Error::new("The sandbox keeps no saved searches: send the filter as `query`.")),
+        Some(_) => Err(Error::new(
+            "The sandbox keeps no saved searches: send the filter as `query`.",
+        )),
     }
 }

@@ -79,7 +79,10 @@ pub(crate) const SEARCH_FIELDS: &[(&str, Kind)] = &[
             "voided",
         ]),
     ),
-    ("fulfillment_status", Kind::OneOf(&["fulfilled", "partial", "shipped", "unfulfilled", "unshipped"])),
+    (
+        "fulfillment_status",
+        Kind::OneOf(&["fulfilled", "partial", "shipped", "unfulfilled", "unshipped"]),
+    ),
     ("id", Kind::Number),
     ("name", Kind::Text),
     ("processed_at", Kind::Time),
@@ -113,7 +116,11 @@ pub(crate) fn content(order: &ledger::Order, now: Instant<Utc>, field: &str) -> 
                 ("not_closed", !closed),
             ];
             Content::Words(
-                words.iter().filter(|(_, holds)| *holds).map(|(word, _)| (*word).to_owned()).collect(),
+                words
+                    .iter()
+                    .filter(|(_, holds)| *holds)
+                    .map(|(word, _)| (*word).to_owned())
+                    .collect(),
             )
         }
         "financial_status" => word(financial_status(order, now).word()),
@@ -132,7 +139,11 @@ pub(crate) fn content(order: &ledger::Order, now: Instant<Utc>, field: &str) -> 
 
 /// The lines that are on the order by now, with their places in the ledger.
 fn lines(order: &ledger::Order, now: Instant<Utc>) -> impl Iterator<Item = (usize, &ledger::Line)> {
-    order.lines.iter().enumerate().filter(move |(_, line)| line.added_at <= now)
+    order
+        .lines
+        .iter()
+        .enumerate()
+        .filter(move |(_, line)| line.added_at <= now)
 }
 
 /// Whether and how an order has been paid.
@@ -164,7 +175,11 @@ impl OrderDisplayFinancialStatus {
 fn financial_status(order: &ledger::Order, now: Instant<Utc>) -> OrderDisplayFinancialStatus {
     let (received, repaid) = (order.received(now), order.repaid(now));
     if received.is_zero() {
-        return match (order.cancelled(now).is_some(), order.sold(now).total.is_zero(), order.authorized) {
+        return match (
+            order.cancelled(now).is_some(),
+            order.sold(now).total.is_zero(),
+            order.authorized,
+        ) {
             (true, ..) => OrderDisplayFinancialStatus::Voided,
             (false, true, _) => OrderDisplayFinancialStatus::Paid,
             (false, false, true) => OrderDisplayFinancialStatus::Authorized,
@@ -208,7 +223,9 @@ impl Order {
     }
 
     fn sold(&self, wanted: impl Fn(SaleKind) -> bool) -> Amounts {
-        self.order.sum(self.scene.now, |agreement, sale| agreement.reason.is_sale() && wanted(sale.kind))
+        self.order.sum(self.scene.now, |agreement, sale| {
+            agreement.reason.is_sale() && wanted(sale.kind)
+        })
     }
 
     fn current(&self, wanted: impl Fn(SaleKind) -> bool) -> Amounts {
@@ -217,15 +234,24 @@ impl Order {
 
     /// The amount of a charge that most orders don't have.
     fn rare(&self, kind: SaleKind, amounts: Amounts) -> Option<MoneyBag> {
-        self.order.sales(self.scene.now).any(|(_, sale)| sale.kind == kind).then(|| self.bag(amounts.total))
+        self.order
+            .sales(self.scene.now)
+            .any(|(_, sale)| sale.kind == kind)
+            .then(|| self.bag(amounts.total))
     }
 
     pub(crate) fn line_item(&self, index: usize) -> LineItem {
-        LineItem { order: self.clone(), index }
+        LineItem {
+            order: self.clone(),
+            index,
+        }
     }
 
     pub(crate) fn chosen_shipping(&self) -> Option<ShippingLine> {
-        self.order.shipping.as_ref().map(|_| ShippingLine { order: self.clone() })
+        self.order
+            .shipping
+            .as_ref()
+            .map(|_| ShippingLine { order: self.clone() })
     }
 }
 
@@ -347,23 +373,25 @@ impl Order {
         self.scene.demand("read_customers", "customer")?;
         let id = self.order.customer.as_ref().map(|customer| customer.id);
         let buyer = id.and_then(|id| self.scene.customers().get(&id)).cloned();
-        Ok(buyer.map(|buyer| Customer { buyer, scene: Arc::clone(&self.scene) }))
+        Ok(buyer.map(|buyer| Customer {
+            buyer,
+            scene: Arc::clone(&self.scene),
+        }))
     }
 
     async fn customer_journey_summary(&self) -> Option<CustomerJourneySummary> {
         let journey = self.order.journey.as_ref()?;
         let ready = journey.ready_at.is_some_and(|at| at <= self.scene.now);
         let visit = |visit: &ledger::Visit, place| {
-            ready.then(|| CustomerVisit { order: self.clone(), visit: visit.clone(), place })
+            ready.then(|| CustomerVisit {
+                order: self.clone(),
+                visit: visit.clone(),
+                place,
+            })
         };
         Some(CustomerJourneySummary {
             ready,
-            customer_order_index: self
-                .order
-                .customer
-                .as_ref()
-                .filter(|_| ready)
-                .map(|customer| customer.order_index),
+            customer_order_index: self.order.customer_order_index(self.scene.now),
             days_to_conversion: ready
                 .then(|| i32::try_from((self.order.processed_at - journey.first.at).num_days()).unwrap_or(0)),
             first_visit: visit(&journey.first, 1),
@@ -380,7 +408,9 @@ impl Order {
     }
 
     async fn original_total_price_set(&self) -> MoneyBag {
-        let original = self.order.sum(self.scene.now, |agreement, _| agreement.reason == ledger::Reason::Order);
+        let original = self
+            .order
+            .sum(self.scene.now, |agreement, _| agreement.reason == ledger::Reason::Order);
         self.bag(original.total)
     }
 
@@ -394,12 +424,18 @@ impl Order {
 
     async fn subtotal_line_items_quantity(&self) -> i32 {
         let sales = self.order.sales(self.scene.now);
-        sales.filter(|(agreement, sale)| agreement.reason.is_sale() && goods(sale.kind)).filter_map(|(_, sale)| sale.quantity).sum()
+        sales
+            .filter(|(agreement, sale)| agreement.reason.is_sale() && goods(sale.kind))
+            .filter_map(|(_, sale)| sale.quantity)
+            .sum()
     }
 
     async fn current_subtotal_line_items_quantity(&self) -> i32 {
         let sales = self.order.sales(self.scene.now);
-        sales.filter(|(_, sale)| goods(sale.kind)).filter_map(|(_, sale)| sale.quantity).sum()
+        sales
+            .filter(|(_, sale)| goods(sale.kind))
+            .filter_map(|(_, sale)| sale.quantity)
+            .sum()
     }
 
     async fn total_discounts_set(&self) -> Option<MoneyBag> {
@@ -436,11 +472,17 @@ impl Order {
     }
 
     async fn original_total_additional_fees_set(&self) -> Option<MoneyBag> {
-        self.rare(SaleKind::AdditionalFee, self.sold(|kind| kind == SaleKind::AdditionalFee))
+        self.rare(
+            SaleKind::AdditionalFee,
+            self.sold(|kind| kind == SaleKind::AdditionalFee),
+        )
     }
 
     async fn current_total_additional_fees_set(&self) -> Option<MoneyBag> {
-        self.rare(SaleKind::AdditionalFee, self.current(|kind| kind == SaleKind::AdditionalFee))
+        self.rare(
+            SaleKind::AdditionalFee,
+            self.current(|kind| kind == SaleKind::AdditionalFee),
+        )
     }
 
     async fn total_tip_received_set(&self) -> MoneyBag {
@@ -480,9 +522,15 @@ impl Order {
         before: Option<String>,
         first: Option<i32>,
         last: Option<i32>,
-        #[graphql(default)] reverse: Option<bool>,
+        #[graphql(default_with = "Some(false)")] reverse: Option<bool>,
     ) -> Result<LineItemConnection> {
-        let window = Window { after, before, first, last, reverse: reverse.unwrap_or_default() };
+        let window = Window {
+            after,
+            before,
+            first,
+            last,
+            reverse: reverse.unwrap_or_default(),
+        };
         let lines: Vec<_> = lines(&self.order, self.scene.now).map(|(index, _)| index).collect();
         let page = paginate(lines, "id", |index| (0, self.order.lines[*index].id), window)?;
         Ok(page.map(|index| self.line_item(index)).into())
@@ -492,27 +540,37 @@ impl Order {
         self.chosen_shipping()
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the field has so many")]
     async fn shipping_lines(
         &self,
         after: Option<String>,
         before: Option<String>,
         first: Option<i32>,
-        #[graphql(default)] include_removals: Option<bool>,
+        #[graphql(default_with = "Some(false)")] include_removals: Option<bool>,
         last: Option<i32>,
-        #[graphql(default)] reverse: Option<bool>,
+        #[graphql(default_with = "Some(false)")] reverse: Option<bool>,
     ) -> Result<ShippingLineConnection> {
         // Shipping is never removed here, only refunded, so the removals that could be included are none.
         let _none_removed = include_removals;
-        let window = Window { after, before, first, last, reverse: reverse.unwrap_or_default() };
+        let window = Window {
+            after,
+            before,
+            first,
+            last,
+            reverse: reverse.unwrap_or_default(),
+        };
         let lines = self.chosen_shipping().into_iter().collect();
         Ok(paginate(lines, "id", |_| (0, 0), window)?.into())
     }
 
     async fn refunds(&self, first: Option<i32>) -> Vec<Refund> {
-        let most = first.and_then(|first| usize::try_from(first).ok()).unwrap_or(usize::MAX);
+        let most = first
+            .and_then(|first| usize::try_from(first).ok())
+            .unwrap_or(usize::MAX);
         Refund::of(self).into_iter().take(most).collect()
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the field has so many")]
     async fn agreements(
         &self,
         ctx: &Context<'_>,
@@ -521,7 +579,7 @@ impl Order {
         first: Option<i32>,
         last: Option<i32>,
         query: Option<String>,
-        #[graphql(default)] reverse: Option<bool>,
+        #[graphql(default_with = "Some(false)")] reverse: Option<bool>,
     ) -> Result<SalesAgreementConnection> {
         let fields = &[("id", Kind::Number), ("happened_at", Kind::Time)];
         let search = self.scene.search(ctx, query.as_deref(), fields);
@@ -536,9 +594,17 @@ impl Order {
             })
             .cloned()
             .collect();
-        let window = Window { after, before, first, last, reverse: reverse.unwrap_or_default() };
+        let window = Window {
+            after,
+            before,
+            first,
+            last,
+            reverse: reverse.unwrap_or_default(),
+        };
         let page = paginate(found, "id", |agreement| (0, agreement.id), window)?;
-        Ok(page.map(|agreement| SalesAgreement::new(self.clone(), agreement)).into())
+        Ok(page
+            .map(|agreement| SalesAgreement::new(self.clone(), agreement))
+            .into())
     }
 }
 
@@ -709,13 +775,22 @@ impl CustomerVisit {
             .zip(self.visit.utm.iter().flatten())
             .filter_map(|(name, value)| Some(format!("{name}={}", (*value)?.replace(' ', "+"))))
             .collect();
-        let query = if tags.is_empty() { String::new() } else { format!("?{}", tags.join("&")) };
+        let query = if tags.is_empty() {
+            String::new()
+        } else {
+            format!("?{}", tags.join("&"))
+        };
         Some(Url(format!("https://{}/{query}", self.order.scene.shop.domain)))
     }
 
     async fn utm_parameters(&self) -> Option<UtmParameters> {
-        let [source, medium, campaign, content, term] =
-            self.visit.utm?.map(|value| value.map(str::to_owned));
-        Some(UtmParameters { campaign, content, medium, source, term })
+        let [source, medium, campaign, content, term] = self.visit.utm?.map(|value| value.map(str::to_owned));
+        Some(UtmParameters {
+            campaign,
+            content,
+            medium,
+            source,
+            term,
+        })
     }
 }

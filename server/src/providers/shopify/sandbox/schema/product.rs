@@ -16,10 +16,7 @@ connection!(ProductVariantConnection, ProductVariantEdge, ProductVariant);
 
 /// A product.
 #[derive(Clone)]
-pub(crate) struct Product {
-    pub(crate) product: Arc<shops::Product>,
-    pub(crate) scene: Arc<Scene>,
-}
+pub(crate) struct Product(pub(crate) Arc<shops::Product>);
 
 /// What products can be sorted by.
 #[derive(Clone, Copy, Debug, Enum, Eq, PartialEq)]
@@ -97,43 +94,47 @@ pub(crate) enum ProductVariantSortKeys {
 impl Product {
     /// The product, if it has not been deleted.
     pub(crate) fn find(scene: &Arc<Scene>, id: u64) -> Option<Self> {
-        let product = scene.shop.products(scene.now).into_iter().find(|product| product.id == id)?;
-        Some(Self { product: Arc::new(product), scene: Arc::clone(scene) })
+        let product = scene
+            .shop
+            .products(scene.now)
+            .into_iter()
+            .find(|product| product.id == id)?;
+        Some(Self(Arc::new(product)))
     }
 }
 
 #[Object]
 impl Product {
     pub(crate) async fn id(&self) -> ID {
-        gid("Product", self.product.id)
+        gid("Product", self.0.id)
     }
 
     async fn legacy_resource_id(&self) -> UnsignedInt64 {
-        UnsignedInt64(self.product.id)
+        UnsignedInt64(self.0.id)
     }
 
     async fn title(&self) -> String {
-        self.product.title.clone()
+        self.0.title.clone()
     }
 
     async fn handle(&self) -> String {
-        self.product.title.to_lowercase().replace(' ', "-")
+        self.0.title.to_lowercase().replace(' ', "-")
     }
 
     async fn product_type(&self) -> &str {
-        self.product.kind
+        self.0.kind
     }
 
     async fn vendor(&self) -> &str {
-        self.product.vendor
+        self.0.vendor
     }
 
     async fn status(&self) -> ProductStatus {
-        self.product.status.into()
+        self.0.status.into()
     }
 
     async fn is_gift_card(&self) -> bool {
-        self.product.is_gift_card()
+        self.0.is_gift_card()
     }
 
     async fn tags(&self) -> Vec<String> {
@@ -141,20 +142,23 @@ impl Product {
     }
 
     async fn created_at(&self) -> DateTime {
-        DateTime(self.product.created_at)
+        DateTime(self.0.created_at)
     }
 
     async fn updated_at(&self) -> DateTime {
-        DateTime(self.product.updated_at)
+        DateTime(self.0.updated_at)
     }
 
     async fn published_at(&self) -> Option<DateTime> {
-        Some(DateTime(self.product.created_at))
+        Some(DateTime(self.0.created_at))
     }
 
     async fn variants_count(&self) -> Option<Count> {
-        let count = i32::try_from(self.product.variants.len()).unwrap_or(i32::MAX);
-        Some(Count { count, precision: CountPrecision::Exact })
+        let count = i32::try_from(self.0.variants.len()).unwrap_or(i32::MAX);
+        Some(Count {
+            count,
+            precision: CountPrecision::Exact,
+        })
     }
 
     #[expect(clippy::too_many_arguments, reason = "the field has so many")]
@@ -164,20 +168,29 @@ impl Product {
         before: Option<String>,
         first: Option<i32>,
         last: Option<i32>,
-        #[graphql(default)] reverse: Option<bool>,
-        #[graphql(default_with = "Some(ProductVariantSortKeys::Position)")] sort_key: Option<
-            ProductVariantSortKeys,
-        >,
+        #[graphql(default_with = "Some(false)")] reverse: Option<bool>,
+        #[graphql(default_with = "Some(ProductVariantSortKeys::Position)")] sort_key: Option<ProductVariantSortKeys>,
     ) -> Result<ProductVariantConnection> {
-        let window = Window { after, before, first, last, reverse: reverse.unwrap_or_default() };
+        let window = Window {
+            after,
+            before,
+            first,
+            last,
+            reverse: reverse.unwrap_or_default(),
+        };
         // Ids were given in the order of positions.
         let sort = match sort_key {
             Some(ProductVariantSortKeys::Id) | None => "id",
             Some(ProductVariantSortKeys::Position) => "position",
         };
-        let places: Vec<_> = (0..self.product.variants.len()).collect();
-        let page = paginate(places, sort, |place| (0, self.product.variants[*place].id), window)?;
-        Ok(page.map(|place| ProductVariant { product: self.clone(), place }).into())
+        let places: Vec<_> = (0..self.0.variants.len()).collect();
+        let page = paginate(places, sort, |place| (0, self.0.variants[*place].id), window)?;
+        Ok(page
+            .map(|place| ProductVariant {
+                product: self.clone(),
+                place,
+            })
+            .into())
     }
 }
 
@@ -200,12 +213,12 @@ impl ProductVariant {
     pub(crate) fn find(scene: &Arc<Scene>, id: u64) -> Option<Self> {
         // A variant's id is its product's with a position in the last two digits.
         let product = Product::find(scene, id - id % 100)?;
-        let place = product.product.variants.iter().position(|variant| variant.id == id)?;
+        let place = product.0.variants.iter().position(|variant| variant.id == id)?;
         Some(Self { product, place })
     }
 
     fn variant(&self) -> &shops::Variant {
-        &self.product.product.variants[self.place]
+        &self.product.0.variants[self.place]
     }
 }
 
@@ -224,7 +237,7 @@ impl ProductVariant {
     }
 
     async fn display_name(&self) -> String {
-        format!("{} - {}", self.product.product.title, self.variant().title)
+        format!("{} - {}", self.product.0.title, self.variant().title)
     }
 
     async fn sku(&self) -> Option<String> {
@@ -240,15 +253,18 @@ impl ProductVariant {
     }
 
     async fn created_at(&self) -> DateTime {
-        DateTime(self.product.product.created_at)
+        DateTime(self.product.0.created_at)
     }
 
     async fn updated_at(&self) -> DateTime {
-        DateTime(self.product.product.updated_at)
+        DateTime(self.product.0.updated_at)
     }
 
     async fn selected_options(&self) -> Vec<SelectedOption> {
-        vec![SelectedOption { name: "Title".to_owned(), value: self.variant().title.to_owned() }]
+        vec![SelectedOption {
+            name: "Title".to_owned(),
+            value: self.variant().title.to_owned(),
+        }]
     }
 
     async fn product(&self) -> Product {

@@ -29,19 +29,30 @@ impl Refund {
             .order
             .agreements(order.scene.now)
             .filter(|agreement| !agreement.reason.is_sale())
-            .map(|agreement| Self { order: order.clone(), agreement: agreement.clone() })
+            .map(|agreement| Self {
+                order: order.clone(),
+                agreement: agreement.clone(),
+            })
             .collect()
     }
 
     /// The refund with this id.
     pub(crate) fn find(scene: &Arc<Scene>, id: u64) -> Option<Self> {
         // The ids of what belongs to an order begin with the order's.
-        let order = Order { order: scene.order(id / 1_000)?, scene: Arc::clone(scene) };
+        let order = Order {
+            order: scene.order(id / 1_000)?,
+            scene: Arc::clone(scene),
+        };
         Self::of(&order).into_iter().find(|refund| refund.agreement.id == id)
     }
 
     fn sales(&self, kind: impl Fn(SaleKind) -> bool) -> Vec<ledger::Sale> {
-        self.agreement.sales.iter().filter(|sale| kind(sale.kind)).cloned().collect()
+        self.agreement
+            .sales
+            .iter()
+            .filter(|sale| kind(sale.kind))
+            .cloned()
+            .collect()
     }
 
     fn bag(&self, amount: rust_decimal::Decimal) -> MoneyBag {
@@ -91,9 +102,15 @@ impl Refund {
         before: Option<String>,
         first: Option<i32>,
         last: Option<i32>,
-        #[graphql(default)] reverse: Option<bool>,
+        #[graphql(default_with = "Some(false)")] reverse: Option<bool>,
     ) -> Result<RefundLineItemConnection> {
-        let window = Window { after, before, first, last, reverse: reverse.unwrap_or_default() };
+        let window = Window {
+            after,
+            before,
+            first,
+            last,
+            reverse: reverse.unwrap_or_default(),
+        };
         let rows = self
             .sales(|kind| matches!(kind, SaleKind::Product | SaleKind::GiftCard | SaleKind::Tip))
             .into_iter()
@@ -106,9 +123,13 @@ impl Refund {
             RefundLineItem {
                 id: Some(gid("RefundLineItem", sale.id)),
                 line_item: self.order.line_item(line),
-                price_set: self.bag(self.order.order.terms.currency.round(
-                    subtotal / rust_decimal::Decimal::from(quantity.max(1)),
-                )),
+                price_set: self.bag(
+                    self.order
+                        .order
+                        .terms
+                        .currency
+                        .round(subtotal / rust_decimal::Decimal::from(quantity.max(1))),
+                ),
                 quantity,
                 restock_type: RefundLineItemRestockType::Return,
                 restocked: true,
@@ -125,14 +146,22 @@ impl Refund {
         before: Option<String>,
         first: Option<i32>,
         last: Option<i32>,
-        #[graphql(default)] reverse: Option<bool>,
+        #[graphql(default_with = "Some(false)")] reverse: Option<bool>,
     ) -> Result<RefundShippingLineConnection> {
-        let window = Window { after, before, first, last, reverse: reverse.unwrap_or_default() };
+        let window = Window {
+            after,
+            before,
+            first,
+            last,
+            reverse: reverse.unwrap_or_default(),
+        };
         let rows = self.sales(|kind| kind == SaleKind::Shipping);
         let page = paginate(rows, "id", |sale| (0, sale.id), window)?;
         let row = |sale: ledger::Sale| RefundShippingLine {
             id: gid("RefundShippingLine", sale.id),
-            shipping_line: ShippingLine { order: self.order.clone() },
+            shipping_line: ShippingLine {
+                order: self.order.clone(),
+            },
             subtotal_amount_set: self.bag(-self.order.order.listed(sale.amounts)),
             tax_amount_set: self.bag(-sale.amounts.tax),
         };
@@ -145,9 +174,15 @@ impl Refund {
         before: Option<String>,
         first: Option<i32>,
         last: Option<i32>,
-        #[graphql(default)] reverse: Option<bool>,
+        #[graphql(default_with = "Some(false)")] reverse: Option<bool>,
     ) -> Result<OrderAdjustmentConnection> {
-        let window = Window { after, before, first, last, reverse: reverse.unwrap_or_default() };
+        let window = Window {
+            after,
+            before,
+            first,
+            last,
+            reverse: reverse.unwrap_or_default(),
+        };
         let rows = self.sales(|kind| kind == SaleKind::Adjustment);
         let page = paginate(rows, "id", |sale| (0, sale.id), window)?;
         let row = |sale: ledger::Sale| OrderAdjustment {
@@ -214,15 +249,28 @@ pub(crate) struct ShippingLine {
 #[Object]
 impl ShippingLine {
     async fn id(&self) -> Option<ID> {
-        self.order.order.shipping.as_ref().map(|shipping| gid("ShippingLine", shipping.id))
+        self.order
+            .order
+            .shipping
+            .as_ref()
+            .map(|shipping| gid("ShippingLine", shipping.id))
     }
 
     async fn title(&self) -> String {
-        self.order.order.shipping.as_ref().map(|shipping| shipping.title.clone()).unwrap_or_default()
+        self.order
+            .order
+            .shipping
+            .as_ref()
+            .map(|shipping| shipping.title.clone())
+            .unwrap_or_default()
     }
 
     async fn code(&self) -> Option<String> {
-        self.order.order.shipping.as_ref().map(|shipping| shipping.title.clone())
+        self.order
+            .order
+            .shipping
+            .as_ref()
+            .map(|shipping| shipping.title.clone())
     }
 
     async fn custom(&self) -> bool {
@@ -239,7 +287,12 @@ impl ShippingLine {
     }
 
     async fn discounted_price_set(&self) -> MoneyBag {
-        let price = self.order.order.shipping.as_ref().map(|shipping| shipping.price - shipping.discount);
+        let price = self
+            .order
+            .order
+            .shipping
+            .as_ref()
+            .map(|shipping| shipping.price - shipping.discount);
         MoneyBag::new(&self.order.order.terms, price.unwrap_or_default())
     }
 

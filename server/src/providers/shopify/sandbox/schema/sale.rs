@@ -1,5 +1,7 @@
 //! The rows of the ledger, an object for each kind.
 
+#![expect(clippy::duplicated_attributes, reason = "fields of an interface may share a type")]
+
 use async_graphql::{Enum, ID, Interface, Object, SimpleObject};
 use rust_decimal::prelude::ToPrimitive;
 
@@ -169,9 +171,16 @@ sale!(FeeSale, "FeeSale", {}, {
         let amount_set = MoneyBag::new(&self.order.order.terms, self.sale.amounts.total);
         let id = self.sale.id;
         Some(if id.is_multiple_of(2) {
-            Fee::Restocking(RestockingFee { amount_set, id: gid("RestockingFee", id), percentage: 10.0 })
+            Fee::Restocking(RestockingFee {
+                amount_set,
+                id: gid("RestockingFee", id),
+                percentage: 10.0,
+            })
         } else {
-            Fee::ReturnShipping(ReturnShippingFee { amount_set, id: gid("ReturnShippingFee", id) })
+            Fee::ReturnShipping(ReturnShippingFee {
+                amount_set,
+                id: gid("ReturnShippingFee", id),
+            })
         })
     }
 });
@@ -210,9 +219,16 @@ impl SaleTax {
         }
         let terms = &order.order.terms;
         let amount = MoneyBag::new(terms, sale.amounts.tax);
-        let tax_line =
-            TaxLine { price_set: amount.clone(), rate: terms.tax_rate.to_f64(), title: "Tax".to_owned() };
-        vec![Self { amount, id: gid("SaleTax", sale.id), tax_line }]
+        let tax_line = TaxLine {
+            price_set: amount.clone(),
+            rate: terms.tax_rate.to_f64(),
+            title: "Tax".to_owned(),
+        };
+        vec![Self {
+            amount,
+            id: gid("SaleTax", sale.id),
+            tax_line,
+        }]
     }
 }
 

@@ -88,7 +88,10 @@ pub(crate) struct MoneyBag {
 
 impl MoneyV2 {
     pub(crate) fn new(amount: Number, currency_code: CurrencyCode) -> Self {
-        Self { amount: Decimal(amount), currency_code }
+        Self {
+            amount: Decimal(amount),
+            currency_code,
+        }
     }
 }
 

@@ -42,7 +42,12 @@ impl Shop {
     }
 
     async fn timezone_offset_minutes(&self) -> i32 {
-        self.now.with_timezone(&self.shop.timezone).offset().fix().local_minus_utc() / 60
+        self.now
+            .with_timezone(&self.shop.timezone)
+            .offset()
+            .fix()
+            .local_minus_utc()
+            / 60
     }
 
     async fn timezone_abbreviation(&self) -> String {
@@ -148,8 +153,14 @@ impl Count {
     pub(crate) fn of(found: usize, limit: Option<i32>) -> Self {
         let found = i32::try_from(found).unwrap_or(i32::MAX);
         match limit {
-            Some(limit) if found > limit => Self { count: limit, precision: CountPrecision::AtLeast },
-            _ => Self { count: found, precision: CountPrecision::Exact },
+            Some(limit) if found > limit => Self {
+                count: limit,
+                precision: CountPrecision::AtLeast,
+            },
+            _ => Self {
+                count: found,
+                precision: CountPrecision::Exact,
+            },
         }
     }
 }

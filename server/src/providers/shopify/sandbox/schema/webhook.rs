@@ -11,7 +11,11 @@ use super::connection::{Key, connection};
 use super::scalars::{DateTime, UnsignedInt64};
 use super::{Scene, gid, parse_gid};
 
-connection!(WebhookSubscriptionConnection, WebhookSubscriptionEdge, WebhookSubscription);
+connection!(
+    WebhookSubscriptionConnection,
+    WebhookSubscriptionEdge,
+    WebhookSubscription
+);
 
 /// The filters on subscriptions.
 pub(crate) const SEARCH_FIELDS: &[(&str, Kind)] = &[("id", Kind::Number)];
@@ -194,9 +198,10 @@ pub(crate) fn create(
             user_errors: Vec::new(),
             webhook_subscription: Some(WebhookSubscription(subscription)),
         },
-        Err(error) => {
-            WebhookSubscriptionCreatePayload { user_errors: vec![error], webhook_subscription: None }
-        }
+        Err(error) => WebhookSubscriptionCreatePayload {
+            user_errors: vec![error],
+            webhook_subscription: None,
+        },
     }
 }
 
@@ -235,11 +240,16 @@ fn check(
     match address.scheme() {
         "https" | "pubsub" => {}
         "http" if local => {}
-        scheme => return Err(refuse(&field, format!("Address protocol {scheme}:// is not supported"))),
+        scheme => {
+            return Err(refuse(&field, format!("Address protocol {scheme}:// is not supported")));
+        }
     }
     scene.inner.with_store(scene.shop, scene.now, |store| {
         if store.subscriptions.iter().any(|it| it.topic == topic && it.uri == uri) {
-            return Err(refuse(&field, "Address for this topic has already been taken".to_owned()));
+            return Err(refuse(
+                &field,
+                "Address for this topic has already been taken".to_owned(),
+            ));
         }
         let subscription = Subscription {
             id: store.next_subscription,
@@ -258,7 +268,9 @@ fn check(
 
 /// Deletes a subscription.
 pub(crate) fn delete(scene: &Arc<Scene>, id: &ID) -> WebhookSubscriptionDeletePayload {
-    let number = parse_gid(id).filter(|(kind, _)| *kind == "WebhookSubscription").map(|(_, number)| number);
+    let number = parse_gid(id)
+        .filter(|(kind, _)| *kind == "WebhookSubscription")
+        .map(|(_, number)| number);
     let deleted = scene.inner.with_store(scene.shop, scene.now, |store| {
         let before = store.subscriptions.len();
         store.subscriptions.retain(|it| Some(it.id) != number);
@@ -274,5 +286,8 @@ pub(crate) fn delete(scene: &Arc<Scene>, id: &ID) -> WebhookSubscriptionDeletePa
         field: Some(vec!["id".to_owned()]),
         message: "Webhook subscription does not exist".to_owned(),
     };
-    WebhookSubscriptionDeletePayload { deleted_webhook_subscription_id: None, user_errors: vec![error] }
+    WebhookSubscriptionDeletePayload {
+        deleted_webhook_subscription_id: None,
+        user_errors: vec![error],
+    }
 }
