@@ -113,6 +113,9 @@ async fn answer<E: Executor, C: Any + Send + Sync>(
         if by_get {
             refuse_changes(&mut request)?;
         }
+        if let Some(error) = variable_not_given(&mut request, trace) {
+            return Ok(async_graphql::Response::from_errors(vec![error]));
+        }
         let response = execute(executor, request.data(caller)).await?;
         database_away(&response).map_or(Ok(response), Err)
     };
@@ -309,6 +312,27 @@ fn refuse_changes(request: &mut Request) -> Result<(), Failure> {
             "By GET, only queries are taken. Send this by POST.",
         )
     })
+}
+
+/// The error of a request that leaves out a variable which must be there, or gives `null` for it. The engine would pass
+/// over the one, and notice the other only at the field that uses it.
+fn variable_not_given(request: &mut Request, trace: &TraceId) -> Option<ServerError> {
+    let chosen = request.operation_name.clone();
+    let given = request.variables.clone();
+    let document = request.parsed_query().ok()?;
+    let mut operations = document.operations.iter();
+    let (_, operation) =
+        operations.find(|(name, _)| chosen.is_none() || name.map(|name| name.as_str()) == chosen.as_deref())?;
+    let missing = operation.node.variable_definitions.iter().find(|definition| {
+        let definition = &definition.node;
+        let value = given.get(&definition.name.node).unwrap_or(&Value::Null);
+        !definition.var_type.node.nullable && definition.default_value.is_none() && *value == Value::Null
+    })?;
+    let (name, kind) = (&missing.node.name.node, &missing.node.var_type.node);
+    let message = format!("The variable `${name}` of type {kind} is missing.");
+    let mut error = Failure::new(Code::BadUserInput, message).to_graphql(trace);
+    error.locations = vec![missing.pos];
+    Some(error)
 }
 
 #[derive(Serialize)]
