@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails says so by a panic")]
 
 mod api;
+mod commands;
 mod crash;
 mod dashboards;
 mod embedded;
