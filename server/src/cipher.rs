@@ -10,7 +10,7 @@
 
 use std::fmt;
 
-use chacha20poly1305::aead::{Aead, Payload};
+use chacha20poly1305::aead::{Aead, AeadCore, OsRng, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -105,14 +105,12 @@ impl Cipher {
     pub fn seal(&self, token: &SecretString, place: &TokenPlace) -> Result<Vec<u8>, CipherError> {
         let (id, key) = self.keys.first().ok_or(CipherError::NoKey)?;
         let id_length = u8::try_from(id.len()).map_err(|_| CipherError::NoKey)?;
-        let nonce: [u8; NONCE_BYTES] = rand::random();
+        let nonce = XChaCha20Poly1305::generate_nonce(&mut OsRng);
         let payload = Payload {
             msg: token.expose_secret().as_bytes(),
             aad: &place.bytes(),
         };
-        let ciphertext = key
-            .encrypt(XNonce::from_slice(&nonce), payload)
-            .map_err(|_| CipherError::Malformed)?;
+        let ciphertext = key.encrypt(&nonce, payload).map_err(|_| CipherError::Malformed)?;
         let mut sealed = vec![VERSION, id_length];
         sealed.extend_from_slice(id.as_bytes());
         sealed.extend_from_slice(&nonce);

@@ -1,6 +1,7 @@
 //! The server's tests against a real PostgreSQL: one binary, its folders as in `src`.
 
 mod api;
+mod connections;
 mod crash;
 mod dashboards;
 mod embedded;

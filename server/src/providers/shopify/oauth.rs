@@ -132,7 +132,7 @@ impl Shopify {
             .parse()
             .ok()
             .and_then(|seconds| DateTime::<Utc>::from_timestamp(seconds, 0));
-        if !made_at.is_some_and(|made_at| (self.clock.now() - made_at).abs() <= CALLBACK_TOLERANCE) {
+        if made_at.is_none_or(|made_at| (self.clock.now() - made_at).abs() > CALLBACK_TOLERANCE) {
             return refused("This address is too old to be used; connect the store again.");
         }
         let shop = shop.to_ascii_lowercase();
