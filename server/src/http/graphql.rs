@@ -113,10 +113,7 @@ async fn answer<E: Executor, C: Any + Send + Sync>(
         if by_get {
             refuse_changes(&mut request)?;
         }
-        if let Some(error) = variable_not_given(&mut request, trace) {
-            return Ok(async_graphql::Response::from_errors(vec![error]));
-        }
-        let response = execute(executor, request.data(caller)).await?;
+        let response = execute(executor, request.data(caller), trace).await?;
         database_away(&response).map_or(Ok(response), Err)
     };
     match answered.await {
@@ -126,8 +123,15 @@ async fn answer<E: Executor, C: Any + Send + Sync>(
 }
 
 /// Runs a request to its end, whether or not the caller waits for it.
-pub(super) async fn execute<E: Executor>(executor: &E, request: Request) -> Result<async_graphql::Response, Failure> {
-    execute_within(PATIENCE, executor, request).await
+pub(super) async fn execute<E: Executor>(
+    executor: &E,
+    mut request: Request,
+    trace: &TraceId,
+) -> Result<async_graphql::Response, Failure> {
+    match variable_not_given(&mut request, trace) {
+        Some(error) => Ok(async_graphql::Response::from_errors(vec![error])),
+        None => execute_within(PATIENCE, executor, request).await,
+    }
 }
 
 async fn execute_within<E: Executor>(
