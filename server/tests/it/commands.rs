@@ -1,42 +1,95 @@
-//! The program as an operator runs it: its commands' output and exit codes.
+//! The program as it is installed: its commands, its exit codes, and what it does when the database goes away.
 
-use std::process::{Command, Output};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use server::store::Database;
+use base64::Engine;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 use crate::support::database::TestDatabase;
+use crate::support::world::{API_SECRET, ENCRYPTION_KEY, JWT_SECRET};
 
-/// The program with no settings but these.
-fn server(arguments: &[&str], settings: &[(&str, &str)]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_server"))
-        .args(arguments)
-        .env_clear()
-        .envs(settings.iter().copied())
-        .output()
+/// The settings that every server of these tests has.
+fn settings(database: &TestDatabase) -> BTreeMap<&'static str, String> {
+    let key = base64::engine::general_purpose::STANDARD.encode(ENCRYPTION_KEY);
+    BTreeMap::from([
+        ("DATABASE_URL", database.url("api")),
+        ("WORKER_DATABASE_URL", database.url("worker")),
+        ("MIGRATION_DATABASE_URL", database.url("owner")),
+        ("LISTEN_ADDR", "127.0.0.1:0".to_owned()),
+        ("JWT_SECRET", JWT_SECRET.to_owned()),
+        ("ENCRYPTION_KEYS", format!("k1:{key}")),
+        ("SHOPIFY_API_KEY", "key".to_owned()),
+        ("SHOPIFY_API_SECRET", API_SECRET.to_owned()),
+    ])
+}
+
+fn command(arguments: &[&str], settings: &BTreeMap<&'static str, String>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
+    command.args(arguments).env_clear().envs(settings);
+    // PostgreSQL's programs are found on the usual paths.
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command
+}
+
+async fn run(arguments: &'static [&'static str], settings: &BTreeMap<&'static str, String>) -> Output {
+    let mut command = command(arguments, settings);
+    tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
         .unwrap()
 }
 
-fn said(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn complained(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
+/// A process that ends with the test.
+struct Running(Child);
 
-#[test]
-fn wrong_usage_and_settings_end_with_2_and_name_each_setting_on_its_line() {
-    for wrong in [
-        vec![],
-        vec!["nonsense"],
-        vec!["serve", "--nonsense"],
-        vec!["token", "create", "--role", "king"],
-    ] {
-        assert_eq!(server(&wrong, &[]).status.code(), Some(2), "{wrong:?}");
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
-    let output = server(&["serve"], &[("JWT_SECRET", "short")]);
-    assert_eq!(output.status.code(), Some(2));
-    let lines = complained(&output);
+}
+
+impl Running {
+    /// The first line of a pipe that holds `needle`, from there on.
+    async fn wait_for(pipe: impl Read + Send + 'static, needle: &'static str) -> String {
+        let found = tokio::task::spawn_blocking(move || {
+            let mut lines = BufReader::new(pipe).lines();
+            let found = lines.by_ref().map_while(Result::ok).find(|line| line.contains(needle));
+            // The pipe is read to its end, or the process would block on a full one.
+            std::thread::spawn(move || lines.for_each(drop));
+            found
+        });
+        let found = tokio::time::timeout(Duration::from_secs(60), found).await;
+        let line = found.expect("the process says nothing for a minute").unwrap();
+        let line = line.unwrap_or_else(|| panic!("the process ended without saying `{needle}`"));
+        line[line.find(needle).unwrap() + needle.len()..].to_owned()
+    }
+
+    /// `server serve`, and its address.
+    async fn serve(settings: &BTreeMap<&'static str, String>) -> (Self, String) {
+        let mut child = command(&["serve"], settings).stderr(Stdio::piped()).spawn().unwrap();
+        let log = child.stderr.take().unwrap();
+        let running = Self(child);
+        let address = Self::wait_for(log, "listening on ").await;
+        (running, address)
+    }
+}
+
+#[tokio::test]
+async fn every_missing_setting_is_named_on_a_line_of_its_own() {
+    let nothing = run(&["serve"], &BTreeMap::new()).await;
+    assert_eq!(nothing.status.code(), Some(2));
+    let said = text(&nothing.stderr);
     for name in [
         "DATABASE_URL",
         "JWT_SECRET",
@@ -45,172 +98,273 @@ fn wrong_usage_and_settings_end_with_2_and_name_each_setting_on_its_line() {
         "SHOPIFY_API_SECRET",
     ] {
         assert_eq!(
-            lines.lines().filter(|line| line.starts_with(name)).count(),
+            said.lines().filter(|line| line.starts_with(name)).count(),
             1,
-            "{name}: {lines}"
+            "{name} in:\n{said}"
         );
     }
-    let down = server(
-        &["migrate", "down"],
-        &[("MIGRATION_DATABASE_URL", "postgres://owner@127.0.0.1:1/none")],
-    );
-    assert_eq!(down.status.code(), Some(2));
-    let away = server(
-        &["migrate", "status"],
-        &[("MIGRATION_DATABASE_URL", "postgres://owner@127.0.0.1:1/none")],
-    );
-    assert_eq!(away.status.code(), Some(1));
-}
-
-#[test]
-fn help_and_the_schema_need_no_settings() {
-    for word in ["--help", "--version"] {
-        assert_eq!(server(&[word], &[]).status.code(), Some(0));
-    }
-    let schema = server(&["schema"], &[]);
-    assert_eq!((schema.status.code(), said(&schema)), (Some(0), server::graphql::sdl()));
+    let unknown = run(&["dance"], &BTreeMap::new()).await;
+    assert_eq!(unknown.status.code(), Some(2));
 }
 
 #[tokio::test]
-async fn a_database_is_migrated_seeded_and_given_a_token() {
+async fn a_role_that_policies_do_not_bind_can_not_serve() {
     let database = TestDatabase::new().await;
-    let (owner, api) = (database.url("owner"), database.url("api"));
-    let settings = [
-        ("MIGRATION_DATABASE_URL", owner.as_str()),
-        ("DATABASE_URL", api.as_str()),
-    ];
-    let run = async |arguments: &[&str]| {
-        let arguments: Vec<String> = arguments.iter().map(|&text| text.to_owned()).collect();
-        let settings: Vec<(String, String)> = settings
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        let running = tokio::task::spawn_blocking(move || {
-            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-            let settings: Vec<(&str, &str)> = settings
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_str()))
-                .collect();
-            server(&arguments, &settings)
-        });
-        let output = running.await.unwrap();
-        (output.status.code(), said(&output), complained(&output))
-    };
-
-    let (code, listed, _) = run(&["migrate", "status"]).await;
-    assert_eq!(code, Some(0));
+    let mut settings = settings(&database);
+    settings.insert("DATABASE_URL", database.url("owner"));
+    let refused = run(&["serve"], &settings).await;
+    assert_eq!(refused.status.code(), Some(2));
     assert!(
-        listed.lines().count() >= 10 && listed.lines().all(|line| line.starts_with("applied  m2")),
-        "{listed}"
+        text(&refused.stderr).contains("row-level security"),
+        "{}",
+        text(&refused.stderr)
     );
-    let (_, one_back, _) = run(&["migrate", "down", "--steps", "1", "--yes"]).await;
-    assert_eq!(one_back.lines().count(), 1, "{one_back}");
-    let (code, _, why) = run(&["serve"]).await;
-    assert_eq!(code, Some(2), "{why}");
-    let (code, up, _) = run(&["migrate", "up"]).await;
-    assert_eq!((code, up), (Some(0), one_back.replace("down  ", "up  ")));
-    assert_eq!(run(&["migrate", "up"]).await.1, "The schema was up to date.\n");
-    let (code, back, why) = run(&["migrate", "down", "--yes"]).await;
-    assert_eq!((code, back.lines().count()), (Some(0), listed.lines().count()), "{why}");
-    let (code, _, why) = run(&["seed"]).await;
-    assert_eq!(code, Some(1), "{why}");
-    assert_eq!(run(&["migrate", "up"]).await.1.lines().count(), listed.lines().count());
+    settings.insert(
+        "DATABASE_URL",
+        TestDatabase::empty().await.url("owner").replace("owner@", "api@"),
+    );
+    let unmigrated = run(&["serve"], &settings).await;
+    assert_eq!(unmigrated.status.code(), Some(1));
+    assert!(
+        text(&unmigrated.stderr).contains("server migrate up"),
+        "{}",
+        text(&unmigrated.stderr)
+    );
+}
 
-    let seed = [
+/// Everything that makes up a schema, as the catalogue tells it.
+async fn schema(owner: &PgPool) -> Vec<String> {
+    sqlx::query_scalar(
+        "select line from (
+             select format('column %s.%s %s %s %s', table_name, column_name, data_type, is_nullable, column_default)
+               from information_schema.columns where table_schema in ('public', 'system')
+             union all select format('constraint %s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid))
+               from pg_constraint where connamespace in ('public'::regnamespace)
+             union all select format('index %s', indexdef) from pg_indexes where schemaname = 'public'
+             union all select format('policy %s %s %s %s %s %s', tablename, policyname, roles, cmd, qual, with_check)
+               from pg_policies
+             union all select format('function %s %s %s', p.oid::regprocedure, p.proowner::regrole, p.prosrc)
+               from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname in ('public', 'system')
+             union all select format('grant %s %s %s', table_name, grantee, privilege_type)
+               from information_schema.table_privileges where table_schema = 'public') as parts (line)
+          where line !~ 'seaql_migrations' order by line",
+    )
+    .fetch_all(owner)
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn up_down_and_up_again_give_the_same_schema() {
+    let database = TestDatabase::empty().await;
+    let settings = settings(&database);
+    let owner = PgPool::connect(&database.url("owner")).await.unwrap();
+    let up = run(&["migrate", "up"], &settings).await;
+    assert_eq!(up.status.code(), Some(0), "{}", text(&up.stderr));
+    let first = schema(&owner).await;
+    assert!(first.len() > 500);
+
+    let unsure = run(&["migrate", "down"], &settings).await;
+    assert_eq!(
+        unsure.status.code(),
+        Some(2),
+        "everything was thrown away without a --yes"
+    );
+    let down = run(&["migrate", "down", "--yes"], &settings).await;
+    assert_eq!(down.status.code(), Some(0), "{}", text(&down.stderr));
+    assert_eq!(schema(&owner).await, Vec::<String>::new());
+
+    assert_eq!(run(&["migrate", "up"], &settings).await.status.code(), Some(0));
+    assert_eq!(schema(&owner).await, first);
+    let status = run(&["migrate", "status"], &settings).await;
+    assert!(text(&status.stdout).lines().all(|line| line.starts_with("applied")));
+}
+
+#[tokio::test]
+async fn the_printed_schema_is_the_committed_one() {
+    let printed = run(&["schema"], &BTreeMap::new()).await;
+    let committed = include_str!("../../../schema.graphql");
+    assert!(
+        text(&printed.stdout) == committed,
+        "run `make schema` and commit what it writes"
+    );
+}
+
+#[tokio::test]
+async fn a_seeded_account_is_served_by_token_and_stays_the_same() {
+    let database = TestDatabase::new().await;
+    let settings = settings(&database);
+    const SEED: &[&str] = &[
         "seed",
         "--email",
-        "me@example.com",
+        "owner@acme.example",
         "--account",
         "Acme",
-        "--currency",
-        "EUR",
-        "--timezone",
-        "Europe/Rome",
+        "--password",
+        "correct horse battery",
     ];
-    let (code, first, why) = run(&seed).await;
-    assert_eq!(code, Some(0), "{why}");
-    assert!(first.contains("password  "), "{first}");
-    let (code, second, _) = run(&seed).await;
-    assert_eq!(code, Some(0));
-    let without_password: Vec<&str> = first.lines().filter(|line| !line.starts_with("password")).collect();
-    assert_eq!(second.lines().collect::<Vec<_>>(), without_password);
-    for wrong in [
-        ["seed", "--currency", "XXX"],
-        ["seed", "--timezone", "Mars"],
-        ["seed", "--password", "short"],
-    ] {
-        assert_eq!(run(&wrong).await.0, Some(2), "{wrong:?}");
-    }
+    let first = run(SEED, &settings).await;
+    assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
+    let again = run(SEED, &settings).await;
+    assert_eq!(text(&first.stdout), text(&again.stdout));
 
-    let token = [
-        "token",
-        "create",
-        "--account",
-        "me@example.com",
-        "--role",
-        "viewer",
-        "--scope",
-        "kpi:read",
-    ];
-    let (code, printed, why) = run(&token).await;
-    assert_eq!(code, Some(0), "{why}");
-    assert!(
-        printed.starts_with("ckpi_") && printed.lines().count() == 1,
-        "{printed}"
+    let token = run(
+        &["token", "create", "--account", "owner@acme.example", "--role", "viewer"],
+        &settings,
+    )
+    .await;
+    let token = text(&token.stdout).trim().to_owned();
+    let (_server, address) = Running::serve(&settings).await;
+    let client = reqwest::Client::new();
+    let ask = async |bearer: &str| -> (u16, Value) {
+        let body = json!({ "query": "{ viewer { role account { name } } }" });
+        let answer = client
+            .post(format!("{address}/graphql"))
+            .bearer_auth(bearer)
+            .json(&body);
+        let answer = answer.send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    };
+    let (status, answer) = ask(&token).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(
+        answer["data"]["viewer"],
+        json!({ "role": "VIEWER", "account": { "name": "Acme" } })
     );
-    let (code, ..) = run(&["token", "create", "--account", "nobody@example.com", "--role", "viewer"]).await;
-    assert_eq!(code, Some(1));
-    let web = Database::connect_web(&server::config::DatabaseConfig::at(api.clone()))
-        .await
-        .unwrap();
-    let login = web.system().find_login("ME@example.com").await.unwrap().unwrap();
-    let db = web.read(&login.tenant).await.unwrap();
-    assert_eq!(db.account().await.unwrap().currency, "EUR");
-    assert_eq!(db.api_tokens().await.unwrap()[0].scopes, ["kpi:read"]);
-}
-
-#[tokio::test]
-async fn a_role_that_row_level_security_does_not_bind_is_refused() {
-    let database = TestDatabase::new().await;
-    let url = database.url("owner");
-    let output = tokio::task::spawn_blocking(move || server(&["seed"], &[("DATABASE_URL", &url)]))
-        .await
-        .unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(
-        complained(&output).contains("row-level security would not bind it"),
-        "{}",
-        complained(&output)
+    let mut forged = token.clone();
+    forged.replace_range(10..11, if &token[10..11] == "a" { "b" } else { "a" });
+    let (status, refused) = ask(&forged).await;
+    assert_eq!(
+        (status, &refused["errors"][0]["extensions"]["code"]),
+        (401, &json!("UNAUTHENTICATED"))
     );
 }
 
-#[tokio::test]
-async fn the_doctor_names_what_is_wrong_and_what_is_right() {
-    let database = TestDatabase::new().await;
-    let (api, worker) = (database.url("api"), database.url("worker"));
-    let output = tokio::task::spawn_blocking(move || {
-        let settings = [
-            ("DATABASE_URL", api.as_str()),
-            ("WORKER_DATABASE_URL", worker.as_str()),
-            ("JWT_SECRET", "a secret that only the tests know, of good length"),
-            ("ENCRYPTION_KEYS", "k1:AAAA"),
-        ];
-        server(&["doctor"], &settings)
+/// Carries connections to the database, or does not.
+async fn proxy(database: &TestDatabase) -> (String, Arc<AtomicBool>) {
+    let url: url::Url = database.url("api").parse().unwrap();
+    let socket = format!(
+        "{}/.s.PGSQL.5432",
+        url.host_str().unwrap().replace("%2F", "/").replace("%2f", "/")
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let up = Arc::new(AtomicBool::new(true));
+    let is_up = up.clone();
+    tokio::spawn(async move {
+        loop {
+            let (client, _) = listener.accept().await.unwrap();
+            tokio::spawn(carry(client, socket.clone(), is_up.clone()));
+        }
     });
-    let output = output.await.unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let report = said(&output);
-    for (word, what) in [
-        ("ok", "database, web side"),
-        ("ok", "migrations"),
-        ("ok", "database, worker"),
-        ("skipped", "database, owner"),
-        ("ok", "sign-in"),
-        ("problem", "encryption keys"),
-        ("problem", "Shopify"),
-        ("ok", "other settings"),
-    ] {
-        let line = |line: &&str| line.starts_with(word) && line.contains(what);
-        assert!(report.lines().any(|text| line(&text)), "{word} {what}\n{report}");
+    (format!("postgres://api@{address}{}?sslmode=disable", url.path()), up)
+}
+
+async fn carry(mut client: TcpStream, socket: String, is_up: Arc<AtomicBool>) {
+    let down = async {
+        while is_up.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let carried = async {
+        let mut server = UnixStream::connect(socket).await.unwrap();
+        let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+    };
+    tokio::select! { () = down => {}, () = carried => {} }
+}
+
+#[tokio::test]
+async fn a_database_that_goes_away_is_said_so_and_its_return_is_noticed() {
+    let database = TestDatabase::new().await;
+    let (url, up) = proxy(&database).await;
+    let mut settings = settings(&database);
+    settings.insert("DATABASE_URL", url);
+    run(
+        &["seed", "--email", "a@b.example", "--password", "correct horse battery"],
+        &settings,
+    )
+    .await;
+    let token = run(
+        &["token", "create", "--account", "a@b.example", "--role", "viewer"],
+        &settings,
+    )
+    .await;
+    let token = text(&token.stdout).trim().to_owned();
+    let (_server, address) = Running::serve(&settings).await;
+    let client = reqwest::Client::new();
+    let health = async || client.get(format!("{address}/api/health-lite")).send().await.unwrap();
+    let ask = async || {
+        let body = json!({ "query": "{ viewer { account { name } } }" });
+        let request = client
+            .post(format!("{address}/graphql"))
+            .bearer_auth(&token)
+            .json(&body);
+        request.send().await.unwrap()
+    };
+    // Every connection of the pool has been in use.
+    futures::future::join_all((0..30).map(|_| ask())).await;
+    assert_eq!(health().await.status(), 200);
+    assert_eq!(health().await.json::<Value>().await.unwrap(), json!({ "db": "ok" }));
+
+    for _ in 0..2 {
+        up.store(false, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let asked = Instant::now();
+        let (away, refused) = tokio::join!(health(), ask());
+        assert!(asked.elapsed() < Duration::from_secs(5));
+        assert_eq!(away.status(), 503);
+        assert_eq!(refused.status(), 503);
+        let refused: Value = refused.json().await.unwrap();
+        assert!(refused["errors"][0]["extensions"]["traceId"].is_string(), "{refused}");
+        assert!(!refused.to_string().contains("postgres"), "{refused}");
+
+        up.store(true, Ordering::SeqCst);
+        assert_eq!(health().await.status(), 200);
+        assert_eq!(ask().await.status(), 200);
     }
+}
+
+/// A demo in a folder of its own, its first answer, and how it ends.
+#[tokio::test]
+async fn the_demo_comes_up_answers_and_survives_being_killed() {
+    let home = tempfile::tempdir().unwrap();
+    let start = async || {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .await
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        (port, home.path().to_str().unwrap().to_owned())
+    };
+    let (port, data_dir) = start().await;
+    let demo = async || {
+        let port = port.to_string();
+        let mut child = command(&["demo", "--port", &port, "--data-dir", &data_dir], &BTreeMap::new())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let said = child.stdout.take().unwrap();
+        let running = Running(child);
+        let answer = Running::wait_for(said, "  {\"data\"").await;
+        (running, answer)
+    };
+    let (mut first, answer) = demo().await;
+    let answer: Value = serde_json::from_str(&format!("{{\"data\"{answer}")).unwrap();
+    let orders = answer["data"]["homeDashboard"]["kpis"]["orders"]["value"]
+        .as_str()
+        .unwrap();
+    assert!(orders.parse::<u32>().unwrap() > 50, "{answer}");
+    first.0.kill().unwrap();
+    first.0.wait().unwrap();
+
+    let (second, _) = demo().await;
+    let pid = rustix::process::Pid::from_raw(second.0.id().cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let mut second = second;
+    let ended = tokio::task::spawn_blocking(move || second.0.wait().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(ended.code(), Some(0));
 }

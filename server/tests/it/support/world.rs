@@ -125,7 +125,8 @@ impl World {
         Clock::from_fn(move || ticking.now())
     }
 
-    fn app(&self, database: &Database) -> App {
+    /// The parts of a process that works with this database.
+    pub(crate) fn app(&self, database: &Database) -> App {
         let shopify = ShopifyConfig {
             api_key: "key".to_owned(),
             api_secrets: vec![API_SECRET.into()],
