@@ -153,24 +153,17 @@ async fn execute_within<E: Executor>(
     }
 }
 
-/// The failure that left an answer without anything in it because the database is away: the one kind of failure of a
-/// field that the status should tell of, so that a caller or a balancer tries again later.
+/// The failure that left an answer empty because the database is away: the one kind of failure of a field that the
+/// status should tell of, so that a caller or a balancer tries again later.
 fn database_away(response: &async_graphql::Response) -> Option<Failure> {
-    let failure = response
-        .errors
-        .iter()
-        .map(Failure::of)
-        .find(|failure| failure.is_unavailable())?;
-    is_empty(&response.data).then_some(failure)
-}
-
-/// Whether there is nothing in the answer: no data, or null for all that was asked for.
-fn is_empty(data: &Value) -> bool {
-    match data {
+    let is_empty = match &response.data {
         Value::Null => true,
         Value::Object(fields) => fields.values().all(|field| *field == Value::Null),
         _ => false,
-    }
+    };
+    is_empty
+        .then(|| response.errors.iter().map(Failure::of).find(Failure::is_unavailable))
+        .flatten()
 }
 
 /// Whether the document was refused before anything of it ran: then the answer has no `data`, not even `null`. An error

@@ -2,13 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails says so by a panic")]
 
+mod access;
 mod api;
 mod commands;
 mod connections;
 mod crash;
 mod dashboards;
 mod embedded;
+mod http;
 mod layering;
+mod operator;
 mod queue;
 mod shopify_documents;
 mod support;

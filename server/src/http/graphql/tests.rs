@@ -25,7 +25,7 @@ impl Query {
         Err(async_graphql::Error::new("no").extend_with(|_, extensions| extensions.set("code", "NOT_FOUND")))
     }
 
-    async fn away(&self) -> async_graphql::Result<i32> {
+    async fn away(&self) -> async_graphql::Result<Option<i32>> {
         Err(async_graphql::Error::new("gone").extend_with(|_, extensions| {
             extensions.set("code", "INTERNAL");
             extensions.set("retryAfter", 2);
@@ -223,6 +223,8 @@ async fn an_error_beside_data_is_a_success_of_its_own_kind() {
 #[tokio::test]
 async fn a_database_that_is_away_is_told_by_the_status() {
     for accept in [NEW, OLD] {
+        let beside_others = post(accept, json!({ "query": "{ away number }" })).await;
+        assert!(beside_others.has_data() && beside_others.status < 300);
         let reply = post(accept, json!({ "query": "{ away }" })).await;
         assert_eq!((reply.status, reply.has_data(), reply.code()), (503, false, "INTERNAL"));
         assert_eq!(reply.headers[header::RETRY_AFTER], "2");
