@@ -58,11 +58,7 @@ pub struct Model {
     /// When it was asked for.
     pub created_at: DateTimeUtc,
     /// The integration itself.
-    #[sea_orm(
-        belongs_to,
-        from = "(account_id, integration_id)",
-        to = "(account_id, id)"
-    )]
+    #[sea_orm(belongs_to, from = "(account_id, integration_id)", to = "(account_id, id)")]
     pub integration: BelongsTo<super::integrations::Entity>,
 }
 

@@ -228,10 +228,7 @@ mod tests {
             assert_eq!(status.as_str().parse(), Ok(*status));
             assert_eq!(status.to_string(), status.as_str());
             assert_eq!(status.to_value(), status.as_str());
-            assert_eq!(
-                serde_json::to_value(status).expect("a word is JSON"),
-                status.as_str()
-            );
+            assert_eq!(serde_json::to_value(status).expect("a word is JSON"), status.as_str());
         }
     }
 

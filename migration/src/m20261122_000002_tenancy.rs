@@ -17,9 +17,7 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let connection = manager.get_connection();
         connection.execute_unprepared(UP).await?;
-        connection
-            .execute_unprepared(&withdraw_default_grants(LEDGER))
-            .await?;
+        connection.execute_unprepared(&withdraw_default_grants(LEDGER)).await?;
         connection
             .execute_unprepared(&format!("grant select on public.{LEDGER} to api, worker"))
             .await?;
@@ -29,9 +27,7 @@ impl MigrationTrait for Migration {
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let connection = manager.get_connection();
         connection
-            .execute_unprepared(&format!(
-                "revoke select on public.{LEDGER} from api, worker"
-            ))
+            .execute_unprepared(&format!("revoke select on public.{LEDGER} from api, worker"))
             .await?;
         connection
             .execute_unprepared("drop function public.current_account_id()")

@@ -24,9 +24,7 @@ impl MigrationTrait for Migration {
             "integration_secrets",
             "oauth_states",
         ] {
-            connection
-                .execute_unprepared(&protect(table, Grant::ReadWrite))
-                .await?;
+            connection.execute_unprepared(&protect(table, Grant::ReadWrite)).await?;
         }
         Ok(())
     }

@@ -16,9 +16,7 @@ impl MigrationTrait for Migration {
         let connection = manager.get_connection();
         connection.execute_unprepared(UP).await?;
         for table in TABLES {
-            connection
-                .execute_unprepared(&protect(table, Grant::ReadWrite))
-                .await?;
+            connection.execute_unprepared(&protect(table, Grant::ReadWrite)).await?;
         }
         Ok(())
     }

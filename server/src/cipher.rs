@@ -10,11 +10,12 @@
 
 use std::fmt;
 
-use chacha20poly1305::aead::{Aead, Payload};
+use chacha20poly1305::aead::{Aead, AeadCore, OsRng, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::EncryptionConfig;
+use crate::domain::entropy::secret_bytes;
 use crate::domain::ids::{AccountId, IntegrationId};
 
 const VERSION: u8 = 1;
@@ -90,7 +91,9 @@ impl Cipher {
     pub fn new(config: &EncryptionConfig) -> Self {
         let keys = config.keys.iter();
         Self {
-            keys: keys.map(|(id, key)| (id.clone(), XChaCha20Poly1305::new(key.into()))).collect(),
+            keys: keys
+                .map(|(id, key)| (id.clone(), XChaCha20Poly1305::new(key.into())))
+                .collect(),
         }
     }
 
@@ -103,14 +106,12 @@ impl Cipher {
     pub fn seal(&self, token: &SecretString, place: &TokenPlace) -> Result<Vec<u8>, CipherError> {
         let (id, key) = self.keys.first().ok_or(CipherError::NoKey)?;
         let id_length = u8::try_from(id.len()).map_err(|_| CipherError::NoKey)?;
-        let nonce: [u8; NONCE_BYTES] = rand::random();
+        let nonce: [u8; NONCE_BYTES] = secret_bytes();
         let payload = Payload {
             msg: token.expose_secret().as_bytes(),
             aad: &place.bytes(),
         };
-        let ciphertext = key
-            .encrypt(XNonce::from_slice(&nonce), payload)
-            .map_err(|_| CipherError::Malformed)?;
+        let ciphertext = key.encrypt(&nonce, payload).map_err(|_| CipherError::Malformed)?;
         let mut sealed = vec![VERSION, id_length];
         sealed.extend_from_slice(id.as_bytes());
         sealed.extend_from_slice(&nonce);
@@ -123,7 +124,9 @@ impl Cipher {
         let [VERSION, id_length, rest @ ..] = sealed else {
             return Err(CipherError::Malformed);
         };
-        let (id, rest) = rest.split_at_checked(usize::from(*id_length)).ok_or(CipherError::Malformed)?;
+        let (id, rest) = rest
+            .split_at_checked(usize::from(*id_length))
+            .ok_or(CipherError::Malformed)?;
         let id = std::str::from_utf8(id).map_err(|_| CipherError::Malformed)?;
         let (nonce, ciphertext) = rest.split_at_checked(NONCE_BYTES).ok_or(CipherError::Malformed)?;
         let known = self.keys.iter().find(|(known, _)| known == id);
@@ -190,9 +193,15 @@ mod tests {
             for bit in 0..8 {
                 let mut changed = sealed.clone();
                 changed[position] ^= 1 << bit;
-                assert!(opened(&cipher, &changed, &place()).is_err(), "byte {position}, bit {bit}");
+                assert!(
+                    opened(&cipher, &changed, &place()).is_err(),
+                    "byte {position}, bit {bit}"
+                );
             }
-            assert!(opened(&cipher, &sealed[..position], &place()).is_err(), "cut at {position}");
+            assert!(
+                opened(&cipher, &sealed[..position], &place()).is_err(),
+                "cut at {position}"
+            );
         }
     }
 
@@ -202,9 +211,18 @@ mod tests {
         let sealed = sealed(&cipher);
         let other = Uuid::from_u128(9);
         for moved in [
-            TokenPlace { account_id: AccountId(other), ..place() },
-            TokenPlace { integration_id: IntegrationId(other), ..place() },
-            TokenPlace { kind: TokenKind::Refresh, ..place() },
+            TokenPlace {
+                account_id: AccountId(other),
+                ..place()
+            },
+            TokenPlace {
+                integration_id: IntegrationId(other),
+                ..place()
+            },
+            TokenPlace {
+                kind: TokenKind::Refresh,
+                ..place()
+            },
         ] {
             assert_eq!(opened(&cipher, &sealed, &moved), Err(CipherError::Forged), "{moved:?}");
         }
@@ -226,7 +244,10 @@ mod tests {
     #[test]
     fn another_key_of_the_same_id_opens_nothing() {
         let sealed = sealed(&cipher(&[("k1", 1)]));
-        assert_eq!(opened(&cipher(&[("k1", 2)]), &sealed, &place()), Err(CipherError::Forged));
+        assert_eq!(
+            opened(&cipher(&[("k1", 2)]), &sealed, &place()),
+            Err(CipherError::Forged)
+        );
     }
 
     #[test]

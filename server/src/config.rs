@@ -119,9 +119,12 @@ pub enum LogFormat {
     Json,
 }
 
+/// Where a setting's text comes from, by its name.
+type Source = Box<dyn Fn(&str) -> Option<String>>;
+
 /// A set of settings being read, with all that is wrong so far.
 pub struct Settings {
-    source: Box<dyn Fn(&str) -> Option<String>>,
+    source: Source,
     problems: Vec<String>,
 }
 
@@ -132,10 +135,17 @@ impl Settings {
     }
 
     /// The process's environment, but for what is `fixed`; what neither sets is as in `defaults`.
-    pub fn from_environment_with(fixed: HashMap<&'static str, String>, defaults: HashMap<&'static str, String>) -> Self {
+    pub fn from_environment_with(
+        fixed: HashMap<&'static str, String>,
+        defaults: HashMap<&'static str, String>,
+    ) -> Self {
         Self::from_source(move |name| {
             let set = || std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-            fixed.get(name).cloned().or_else(set).or_else(|| defaults.get(name).cloned())
+            fixed
+                .get(name)
+                .cloned()
+                .or_else(set)
+                .or_else(|| defaults.get(name).cloned())
         })
     }
 
@@ -184,7 +194,11 @@ impl Settings {
 
     /// `LISTEN_ADDR` and `PUBLIC_URL`.
     pub fn http(&mut self) -> HttpConfig {
-        let listen: SocketAddr = self.parsed("LISTEN_ADDR", "127.0.0.1:8080", "an address and port such as 127.0.0.1:8080");
+        let listen: SocketAddr = self.parsed(
+            "LISTEN_ADDR",
+            "127.0.0.1:8080",
+            "an address and port such as 127.0.0.1:8080",
+        );
         let public_url = self.parsed(
             "PUBLIC_URL",
             &format!("http://{listen}"),
@@ -214,7 +228,9 @@ impl Settings {
                 JwtKeys::Secret(SecretString::default())
             }
             (None, None) => {
-                self.problem("JWT_SECRET is missing: the secret that signs bearer tokens (or set JWKS_URL for RS256/ES256)");
+                self.problem(
+                    "JWT_SECRET is missing: the secret that signs bearer tokens (or set JWKS_URL for RS256/ES256)",
+                );
                 JwtKeys::Secret(SecretString::default())
             }
         };
@@ -233,7 +249,10 @@ impl Settings {
 
     /// `ENCRYPTION_KEYS`: `kid:base64` of 32 bytes, comma-separated, the active one first.
     pub fn encryption(&mut self) -> EncryptionConfig {
-        let Some(text) = self.required("ENCRYPTION_KEYS", "the keys that seal stored tokens, as `kid:base64,…`; make one with `echo k1:$(openssl rand -base64 32)`") else {
+        let Some(text) = self.required(
+            "ENCRYPTION_KEYS",
+            "the keys that seal stored tokens, as `kid:base64,…`; make one with `echo k1:$(openssl rand -base64 32)`",
+        ) else {
             return EncryptionConfig { keys: Vec::new() };
         };
         let mut keys: Vec<(String, [u8; 32])> = Vec::new();
@@ -244,7 +263,10 @@ impl Settings {
             });
             match parsed {
                 Some((id, _)) if id.is_empty() || keys.iter().any(|(known, _)| *known == id) => {
-                    self.problem(&format!("ENCRYPTION_KEYS has no or a repeated key id in entry {}", position + 1));
+                    self.problem(&format!(
+                        "ENCRYPTION_KEYS has no or a repeated key id in entry {}",
+                        position + 1
+                    ));
                 }
                 Some(key) => keys.push(key),
                 None => self.problem(&format!(
@@ -262,7 +284,10 @@ impl Settings {
             .required("SHOPIFY_API_KEY", "the app's client id")
             .unwrap_or_default();
         let api_secrets = self
-            .required("SHOPIFY_API_SECRET", "the app's client secret (two, comma-separated, during a rotation)")
+            .required(
+                "SHOPIFY_API_SECRET",
+                "the app's client secret (two, comma-separated, during a rotation)",
+            )
             .unwrap_or_default()
             .split(',')
             .map(|secret| SecretString::from(secret.trim()))
@@ -322,8 +347,7 @@ impl Settings {
 
     /// `RUST_LOG`: which spans and events are logged.
     pub fn log_filter(&self) -> String {
-        self.optional("RUST_LOG")
-            .unwrap_or_else(|| "info,sqlx=warn".to_owned())
+        self.optional("RUST_LOG").unwrap_or_else(|| "info,sqlx=warn".to_owned())
     }
 
     /// `PG_BIN`: the folder of PostgreSQL's own programs, where they are not on the usual paths.
@@ -334,12 +358,18 @@ impl Settings {
     fn database(&mut self, name: &str, meaning: &str) -> DatabaseConfig {
         let url = self.required(name, meaning).unwrap_or_default();
         if !url.is_empty() && sqlx::postgres::PgConnectOptions::from_str(&url).is_err() {
-            self.problem(&format!("{name} is not an address such as postgres://user:password@host:5432/database"));
+            self.problem(&format!(
+                "{name} is not an address such as postgres://user:password@host:5432/database"
+            ));
         }
         DatabaseConfig {
             url: url.into(),
             max_connections: self.parsed("DATABASE_MAX_CONNECTIONS", "10", "a number of connections such as 10"),
-            statement_cache: self.parsed("DATABASE_STATEMENT_CACHE", "100", "a number of statements; 0 behind a transaction pooler"),
+            statement_cache: self.parsed(
+                "DATABASE_STATEMENT_CACHE",
+                "100",
+                "a number of statements; 0 behind a transaction pooler",
+            ),
         }
     }
 

@@ -8,7 +8,7 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use super::entropy::secret_bytes;
+use crate::domain::entropy::secret_bytes;
 
 /// What every token begins with.
 const PREFIX: &str = "ckpi_";
@@ -66,18 +66,12 @@ impl ApiToken {
     /// The token in `bearer`, if its form and checksum are right. Says nothing about whether it exists.
     pub fn parse(bearer: &str) -> Option<Self> {
         let digits = bearer.strip_prefix(PREFIX)?;
-        if digits.len() != BODY_DIGITS + CHECKSUM_DIGITS
-            || !digits.bytes().all(|digit| digit.is_ascii_alphanumeric())
-        {
+        if digits.len() != BODY_DIGITS + CHECKSUM_DIGITS || !digits.bytes().all(|digit| digit.is_ascii_alphanumeric()) {
             return None;
         }
         let (signed, given) = bearer.split_at(PREFIX.len() + BODY_DIGITS);
         let mut expected = String::with_capacity(CHECKSUM_DIGITS);
-        push_base62(
-            &mut expected,
-            &crc32(signed.as_bytes()).to_be_bytes(),
-            CHECKSUM_DIGITS,
-        );
+        push_base62(&mut expected, &crc32(signed.as_bytes()).to_be_bytes(), CHECKSUM_DIGITS);
         (expected == given).then(|| Self::of(bearer))
     }
 
@@ -113,8 +107,7 @@ fn push_base62(text: &mut String, bytes: &[u8], digits: usize) {
         let mut remainder = 0_usize;
         for byte in &mut number {
             let value = remainder * 256 + usize::from(*byte);
-            *byte = u8::try_from(value / 62)
-                .expect("the remainder is below 62, so the quotient is below 256");
+            *byte = u8::try_from(value / 62).expect("the remainder is below 62, so the quotient is below 256");
             remainder = value % 62;
         }
         reversed.push(ALPHABET[remainder]);
@@ -165,10 +158,7 @@ mod tests {
     fn a_generated_token_is_read_back_and_no_two_are_alike() {
         let (one, other) = (ApiTokenSecret::generate(), ApiTokenSecret::generate());
         assert_ne!(one.reveal(), other.reveal());
-        assert_eq!(
-            one.reveal().len(),
-            PREFIX.len() + BODY_DIGITS + CHECKSUM_DIGITS
-        );
+        assert_eq!(one.reveal().len(), PREFIX.len() + BODY_DIGITS + CHECKSUM_DIGITS);
         assert_eq!(ApiToken::parse(one.reveal()), Some(one.token()));
     }
 
@@ -178,11 +168,7 @@ mod tests {
         let text = secret.reveal();
         for position in 0..text.len() {
             let mut changed = text.as_bytes().to_vec();
-            changed[position] = if changed[position] == b'A' {
-                b'B'
-            } else {
-                b'A'
-            };
+            changed[position] = if changed[position] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(changed).expect("ASCII");
             assert!(ApiToken::parse(&changed).is_none(), "{changed}");
         }

@@ -88,12 +88,7 @@ impl From<Arc<Missed>> for AccessError {
 impl Gate {
     /// A gate that believes the tokens `config` describes and asks `database` who they are for. `http` fetches
     /// published keys, when they are first needed.
-    pub fn new(
-        config: AuthConfig,
-        database: Database,
-        clock: Clock,
-        http: reqwest::Client,
-    ) -> Self {
+    pub fn new(config: AuthConfig, database: Database, clock: Clock, http: reqwest::Client) -> Self {
         Self(Arc::new(Inner {
             verifier: Verifier::new(&config, http),
             config,
@@ -117,9 +112,7 @@ impl Gate {
             return self.bearer(bearer_of(headers)?).await;
         }
         let cookies = CookieJar::from_headers(headers);
-        let session = cookies
-            .get(SESSION_COOKIE)
-            .ok_or(Refused("no credential"))?;
+        let session = cookies.get(SESSION_COOKIE).ok_or(Refused("no credential"))?;
         let member = self.member_of(session.value()).await?;
         Ok(Viewer::of_member(&member).by_cookie())
     }
@@ -150,8 +143,7 @@ impl Gate {
             .attempts
             .try_password(&self.0.database, email, password, address, now)
             .await?;
-        let token =
-            session::issue(&self.0.config, secret, &member, now).ok_or(SignInError::Unsigned)?;
+        let token = session::issue(&self.0.config, secret, &member, now).ok_or(SignInError::Unsigned)?;
         Ok(SignedIn { member, token })
     }
 
@@ -192,9 +184,7 @@ fn bearer_of(headers: &HeaderMap) -> Result<&str, Refused> {
     let (Some(value), None) = (all.next(), all.next()) else {
         return Err(Refused("more than one Authorization header"));
     };
-    let value = value
-        .to_str()
-        .map_err(|_| Refused("an unreadable header"))?;
+    let value = value.to_str().map_err(|_| Refused("an unreadable header"))?;
     let (scheme, token) = value.split_once(' ').ok_or(Refused("no bearer token"))?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Refused("not a bearer token"));
@@ -216,9 +206,7 @@ enum Keys {
 impl Verifier {
     pub(super) fn new(config: &AuthConfig, http: reqwest::Client) -> Self {
         let keys = match &config.keys {
-            JwtKeys::Secret(secret) => {
-                Keys::Shared(VerifyingKey::hs256(secret.expose_secret().as_bytes()))
-            }
+            JwtKeys::Secret(secret) => Keys::Shared(VerifyingKey::hs256(secret.expose_secret().as_bytes())),
             JwtKeys::Jwks(url) => Keys::Published(Jwks::new(url.clone(), http)),
         };
         Self {
@@ -228,22 +216,15 @@ impl Verifier {
     }
 
     /// What a good token claims.
-    pub(super) async fn claims(
-        &self,
-        token: &str,
-        now: DateTime<Utc>,
-    ) -> Result<Claims, AccessError> {
+    pub(super) async fn claims(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, AccessError> {
         let unverified = Unverified::parse(token)?;
         let claims = match &self.keys {
             Keys::Shared(key) => self.rules.check(&unverified, key, now)?,
             Keys::Published(jwks) => {
-                let key =
-                    jwks.key(unverified.kid(), now)
-                        .await
-                        .map_err(|missing| match missing {
-                            NoKey::Unknown => Refused("an unknown key").into(),
-                            NoKey::Unavailable => AccessError::NoKeys,
-                        })?;
+                let key = jwks.key(unverified.kid(), now).await.map_err(|missing| match missing {
+                    NoKey::Unknown => Refused("an unknown key").into(),
+                    NoKey::Unavailable => AccessError::NoKeys,
+                })?;
                 self.rules.check(&unverified, &key, now)?
             }
         };

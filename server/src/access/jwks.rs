@@ -95,11 +95,7 @@ impl Jwks {
     }
 
     /// The key that a token names.
-    pub(super) async fn key(
-        &self,
-        kid: Option<&str>,
-        now: DateTime<Utc>,
-    ) -> Result<Arc<VerifyingKey>, NoKey> {
+    pub(super) async fn key(&self, kid: Option<&str>, now: DateTime<Utc>) -> Result<Arc<VerifyingKey>, NoKey> {
         let known = self.known(kid, now);
         if let (Some(key), true) = (&known.key, known.fresh) {
             return Ok(Arc::clone(key));
@@ -127,31 +123,18 @@ impl Jwks {
 
     fn known(&self, kid: Option<&str>, now: DateTime<Utc>) -> Known {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let younger = |limit| {
-            state
-                .fetched_at
-                .is_some_and(|fetched_at| now - fetched_at < limit)
-        };
-        let pause = if younger(USABLE) {
-            PAUSE
-        } else {
-            PAUSE_WITHOUT_KEYS
-        };
+        let younger = |limit| state.fetched_at.is_some_and(|fetched_at| now - fetched_at < limit);
+        let pause = if younger(USABLE) { PAUSE } else { PAUSE_WITHOUT_KEYS };
         Known {
             key: state.keys.find(kid),
             fresh: younger(FRESH),
             usable: younger(USABLE),
-            may_fetch: state
-                .tried_at
-                .is_none_or(|tried_at| now - tried_at >= pause),
+            may_fetch: state.tried_at.is_none_or(|tried_at| now - tried_at >= pause),
         }
     }
 
     async fn fetch(&self, now: DateTime<Utc>) {
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .tried_at = Some(now);
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).tried_at = Some(now);
         match download(&self.http, &self.url).await {
             Ok(keys) => {
                 let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -222,17 +205,8 @@ fn usable(published: &PublishedKey) -> Option<VerifyingKey> {
         let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text);
         bytes.map_or(0, |bytes| bytes.len())
     };
-    let is_for = |algorithm| {
-        published
-            .alg
-            .as_deref()
-            .is_none_or(|given| given == algorithm)
-    };
-    if published
-        .purpose
-        .as_deref()
-        .is_some_and(|purpose| purpose != "sig")
-    {
+    let is_for = |algorithm| published.alg.as_deref().is_none_or(|given| given == algorithm);
+    if published.purpose.as_deref().is_some_and(|purpose| purpose != "sig") {
         return None;
     }
     match (published.kty.as_str(), published.crv.as_deref()) {
@@ -241,18 +215,14 @@ fn usable(published: &PublishedKey) -> Option<VerifyingKey> {
             if !RSA_BYTES.contains(&length(n)) || !(1..=4).contains(&length(e)) {
                 return None;
             }
-            DecodingKey::from_rsa_components(n, e)
-                .ok()
-                .map(VerifyingKey::rs256)
+            DecodingKey::from_rsa_components(n, e).ok().map(VerifyingKey::rs256)
         }
         ("EC", Some("P-256")) if is_for("ES256") => {
             let (x, y) = (published.x.as_ref()?, published.y.as_ref()?);
             if length(x) != 32 || length(y) != 32 {
                 return None;
             }
-            DecodingKey::from_ec_components(x, y)
-                .ok()
-                .map(VerifyingKey::es256)
+            DecodingKey::from_ec_components(x, y).ok().map(VerifyingKey::es256)
         }
         _ => None,
     }

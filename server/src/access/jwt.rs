@@ -94,10 +94,7 @@ impl<'a> Unverified<'a> {
             return Err(Refused("not three parts"));
         }
         let header = decoded_object(header).ok_or(Refused("unreadable header"))?;
-        if REFUSED_PARAMETERS
-            .iter()
-            .any(|name| header.contains_key(*name))
-        {
+        if REFUSED_PARAMETERS.iter().any(|name| header.contains_key(*name)) {
             return Err(Refused("a header that brings its own key or rules"));
         }
         let Some(Value::String(algorithm)) = header.get("alg") else {
@@ -150,12 +147,7 @@ impl Rules {
         if token.algorithm != key.name {
             return Err(Refused("not the key's algorithm"));
         }
-        match jsonwebtoken::crypto::verify(
-            token.signature,
-            token.signed.as_bytes(),
-            &key.key,
-            key.algorithm,
-        ) {
+        match jsonwebtoken::crypto::verify(token.signature, token.signed.as_bytes(), &key.key, key.algorithm) {
             Ok(true) => {}
             _ => return Err(Refused("wrong signature")),
         }
@@ -215,8 +207,6 @@ impl Rules {
 /// The JSON object in a part of a token.
 fn decoded_object(part: &str) -> Option<Map<String, Value>> {
     use base64::Engine;
-    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD
-        .decode(part)
-        .ok()?;
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(part).ok()?;
     strict_json::object(&bytes)
 }

@@ -15,7 +15,6 @@
 
 mod action;
 mod api_token;
-mod entropy;
 mod gate;
 mod jwks;
 mod jwt;
@@ -25,9 +24,11 @@ mod sign_in;
 mod strict_json;
 mod viewer;
 
+#[cfg(test)]
+mod tests;
+
 pub use action::{Action, SCOPES};
 pub use api_token::{ApiToken, ApiTokenSecret};
-pub use entropy::secret_bytes;
 pub use gate::{AccessError, Gate};
 pub use jwks::{JwksError, published_keys};
 pub use password::{MIN_PASSWORD_CHARS, PasswordError, hash_password};

@@ -9,7 +9,7 @@ use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, Salt
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
-use super::entropy::secret_bytes;
+use crate::domain::entropy::secret_bytes;
 
 /// The least number of characters in a password.
 pub const MIN_PASSWORD_CHARS: usize = 8;
@@ -26,9 +26,7 @@ static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
     /// Too short or too long to be taken.
-    #[error(
-        "a password has at least {MIN_PASSWORD_CHARS} characters and at most {MAX_BYTES} bytes"
-    )]
+    #[error("a password has at least {MIN_PASSWORD_CHARS} characters and at most {MAX_BYTES} bytes")]
     Length,
     /// Too many others wait.
     #[error("too many people are signing in at once; try again in a few seconds")]
@@ -50,10 +48,7 @@ pub async fn hash_password(password: &SecretString) -> Result<String, PasswordEr
 
 /// Whether `password` is the one behind `stored`. Where there is none, as much time goes into comparing it with a hash
 /// that nothing matches, so that the time does not tell which addresses are known.
-pub(super) async fn verify_password(
-    password: &SecretString,
-    stored: Option<String>,
-) -> Result<bool, PasswordError> {
+pub(super) async fn verify_password(password: &SecretString, stored: Option<String>) -> Result<bool, PasswordError> {
     let password = password.clone();
     in_turn(move || {
         let text = password.expose_secret().as_bytes();
@@ -71,9 +66,7 @@ pub(super) async fn verify_password(
     .await?
 }
 
-async fn in_turn<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, PasswordError> {
+async fn in_turn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, PasswordError> {
     let turn = tokio::time::timeout(PATIENCE, TURNS.acquire())
         .await
         .map_err(|_| PasswordError::Busy)?
@@ -88,8 +81,7 @@ async fn in_turn<T: Send + 'static>(
 }
 
 fn hash(password: &[u8]) -> Result<String, PasswordError> {
-    let salt =
-        SaltString::encode_b64(&secret_bytes::<16>()).map_err(|_| PasswordError::Failed)?;
+    let salt = SaltString::encode_b64(&secret_bytes::<16>()).map_err(|_| PasswordError::Failed)?;
     Argon2::default()
         .hash_password(password, &salt)
         .map(|hash| hash.to_string())
@@ -115,10 +107,7 @@ mod tests {
         let right = SecretString::from("correct horse");
         let stored = hash_password(&right).await.expect("long enough");
         assert!(stored.starts_with("$argon2id$"), "{stored}");
-        assert_eq!(
-            verify_password(&right, Some(stored.clone())).await,
-            Ok(true)
-        );
+        assert_eq!(verify_password(&right, Some(stored.clone())).await, Ok(true));
         let wrong = SecretString::from("correct hors");
         assert_eq!(verify_password(&wrong, Some(stored)).await, Ok(false));
         assert_eq!(verify_password(&right, None).await, Ok(false));
@@ -127,10 +116,7 @@ mod tests {
     #[tokio::test]
     async fn lengths_are_bounded_both_ways() {
         for wrong in ["short", &"x".repeat(MAX_BYTES + 1)] {
-            assert_eq!(
-                hash_password(&wrong.into()).await,
-                Err(PasswordError::Length)
-            );
+            assert_eq!(hash_password(&wrong.into()).await, Err(PasswordError::Length));
         }
         assert_eq!(
             verify_password(&"x".repeat(MAX_BYTES + 1).into(), None).await,

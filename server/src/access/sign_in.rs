@@ -108,10 +108,7 @@ impl Attempts {
                 all.clear();
             }
         }
-        let failures = all.entry(who.clone()).or_insert(Failures {
-            count: 0,
-            last: now,
-        });
+        let failures = all.entry(who.clone()).or_insert(Failures { count: 0, last: now });
         if now - failures.last >= MEMORY {
             failures.count = 0;
         }
@@ -130,10 +127,7 @@ impl Attempts {
     }
 
     fn forget(&self, who: &(String, Option<IpAddr>)) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(who);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(who);
     }
 }
 
@@ -148,14 +142,8 @@ mod tests {
     #[test]
     fn failures_slow_down_further_attempts_from_the_same_place_alone() {
         let attempts = Attempts::default();
-        let here = (
-            "a@example.com".to_owned(),
-            Some(IpAddr::from([10, 0, 0, 1])),
-        );
-        let there = (
-            "a@example.com".to_owned(),
-            Some(IpAddr::from([10, 0, 0, 2])),
-        );
+        let here = ("a@example.com".to_owned(), Some(IpAddr::from([10, 0, 0, 1])));
+        let there = ("a@example.com".to_owned(), Some(IpAddr::from([10, 0, 0, 2])));
         for _ in 0..FREE_FAILURES {
             attempts.admit(&here, moment(0)).expect("free");
         }
@@ -165,14 +153,9 @@ mod tests {
         ));
         attempts.admit(&there, moment(0)).expect("another place");
         attempts.admit(&here, moment(1)).expect("after a second");
-        assert!(
-            attempts.admit(&here, moment(2)).is_err(),
-            "now two seconds apart"
-        );
+        assert!(attempts.admit(&here, moment(2)).is_err(), "now two seconds apart");
         attempts.admit(&here, moment(3)).expect("after two seconds");
-        attempts
-            .admit(&here, moment(3 + 15 * 60))
-            .expect("all forgotten");
+        attempts.admit(&here, moment(3 + 15 * 60)).expect("all forgotten");
         attempts.forget(&here);
         for _ in 0..FREE_FAILURES {
             attempts.admit(&here, moment(2000)).expect("free again");

@@ -68,8 +68,7 @@ pub async fn issue_api_token(
             expires_at: expiry(request.expires_in_days, now)?,
         })
         .await?;
-    db.audit(&creator.entry("api_token.create", listed.id))
-        .await?;
+    db.audit(&creator.entry("api_token.create", listed.id)).await?;
     Ok(IssuedApiToken { secret, listed })
 }
 
@@ -80,10 +79,7 @@ pub async fn revoke_api_token(
     creator: Creator<'_>,
     id: ApiTokenId,
 ) -> Result<ListedApiToken, AccountError> {
-    let listed = db
-        .revoke_api_token(id)
-        .await?
-        .ok_or(AccountError::NoSuchToken)?;
+    let listed = db.revoke_api_token(id).await?.ok_or(AccountError::NoSuchToken)?;
     db.audit(&creator.entry("api_token.revoke", id)).await?;
     Ok(listed)
 }
@@ -108,9 +104,7 @@ impl<'a> Creator<'a> {
             Self::Operator => (ActorKind::System, None, None),
             Self::Viewer { viewer, request_id } => {
                 let user = viewer.user_id().map(|id| (ActorKind::User, id.to_string()));
-                let token = viewer
-                    .token_id()
-                    .map(|id| (ActorKind::ApiToken, id.to_string()));
+                let token = viewer.token_id().map(|id| (ActorKind::ApiToken, id.to_string()));
                 let (kind, id) = user.or(token).unzip();
                 (kind.unwrap_or(ActorKind::System), id, Some(request_id))
             }
@@ -129,10 +123,7 @@ impl<'a> Creator<'a> {
 
 fn scopes(asked: &[String]) -> Result<Vec<String>, AccountError> {
     let mut scopes: Vec<String> = asked.iter().map(|scope| scope.trim().to_owned()).collect();
-    if let Some(unknown) = scopes
-        .iter()
-        .find(|scope| !SCOPES.contains(&scope.as_str()))
-    {
+    if let Some(unknown) = scopes.iter().find(|scope| !SCOPES.contains(&scope.as_str())) {
         let unknown: String = unknown.chars().take(40).collect();
         let known = SCOPES.join(", ");
         return Err(invalid(
@@ -171,10 +162,7 @@ mod tests {
     fn a_token_lives_a_year_at_most_or_has_no_end() {
         let now = DateTime::UNIX_EPOCH;
         assert_eq!(expiry(None, now).expect("no end"), None);
-        assert_eq!(
-            expiry(Some(1), now).expect("a day"),
-            Some(now + TimeDelta::days(1))
-        );
+        assert_eq!(expiry(Some(1), now).expect("a day"), Some(now + TimeDelta::days(1)));
         assert!(expiry(Some(0), now).is_err());
         assert!(expiry(Some(MAX_TOKEN_DAYS + 1), now).is_err());
     }

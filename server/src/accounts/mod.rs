@@ -6,9 +6,7 @@ mod api_token;
 mod currency;
 mod opening;
 
-pub use api_token::{
-    ApiTokenRequest, Creator, IssuedApiToken, MAX_TOKEN_DAYS, issue_api_token, revoke_api_token,
-};
+pub use api_token::{ApiTokenRequest, Creator, IssuedApiToken, MAX_TOKEN_DAYS, issue_api_token, revoke_api_token};
 pub use opening::{FirstUser, Opened, check_account, open_account};
 
 use crate::access::PasswordError;

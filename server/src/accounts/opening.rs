@@ -29,11 +29,7 @@ pub struct Opened {
 
 /// The account that was described in words, if each of them can be used: a name, a currency of ISO 4217, a time zone by
 /// its IANA name.
-pub fn check_account(
-    account_name: &str,
-    currency: &str,
-    timezone: &str,
-) -> Result<NewAccount, AccountError> {
+pub fn check_account(account_name: &str, currency: &str, timezone: &str) -> Result<NewAccount, AccountError> {
     Ok(NewAccount {
         name: name("name", account_name, 200)?,
         currency: currency_in_use(currency)?,
@@ -76,9 +72,9 @@ fn email(text: &str) -> Result<String, AccountError> {
     let text = text.trim();
     let looks_right = text.len() <= 254
         && !text.contains(|character: char| character.is_whitespace() || character.is_control())
-        && text.split_once('@').is_some_and(|(user, host)| {
-            !user.is_empty() && !host.is_empty() && !host.contains('@')
-        });
+        && text
+            .split_once('@')
+            .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty() && !host.contains('@'));
     if looks_right {
         Ok(text.to_owned())
     } else {
@@ -88,9 +84,7 @@ fn email(text: &str) -> Result<String, AccountError> {
 
 fn email_taken(error: StoreError) -> AccountError {
     match error {
-        StoreError::Conflict { constraint } if constraint == "users_email" => {
-            AccountError::EmailTaken
-        }
+        StoreError::Conflict { constraint } if constraint == "users_email" => AccountError::EmailTaken,
         other => other.into(),
     }
 }
@@ -124,15 +118,7 @@ mod tests {
         for right in ["a@b", " Owner@Example.com "] {
             assert!(email(right).is_ok(), "{right}");
         }
-        for wrong in [
-            "",
-            "a",
-            "@b",
-            "a@",
-            "a@b@c",
-            "a b@c",
-            &format!("{}@b", "a".repeat(300)),
-        ] {
+        for wrong in ["", "a", "@b", "a@", "a@b@c", "a b@c", &format!("{}@b", "a".repeat(300))] {
             assert!(email(wrong).is_err(), "{wrong}");
         }
     }

@@ -57,9 +57,11 @@ pub(super) struct Options {
 pub(super) async fn run(options: Options) -> Result<(), CommandError> {
     let started = Instant::now();
     let listen = listen_address(&options)?;
-    let listener = TcpListener::bind(listen)
-        .await
-        .map_err(|error| CommandError::Failed(format!("{listen} can't be listened on: {error}. Choose another port with --port.")))?;
+    let listener = TcpListener::bind(listen).await.map_err(|error| {
+        CommandError::Failed(format!(
+            "{listen} can't be listened on: {error}. Choose another port with --port."
+        ))
+    })?;
     let listen = listener.local_addr().unwrap_or(listen);
     let home = options.data_dir.join(listen.port().to_string());
     if options.fresh {
@@ -102,7 +104,8 @@ pub(super) async fn run(options: Options) -> Result<(), CommandError> {
     tour.sign_in_and_connect(EMAIL, &secrets.password, SHOP).await?;
     let token = secrets::api_token(&home, &running.database, &tenant).await?;
     tour.wait_for_first_sync(&token).await?;
-    tour.print_welcome(EMAIL, &secrets.password, &token, started.elapsed()).await?;
+    tour.print_welcome(EMAIL, &secrets.password, &token, started.elapsed())
+        .await?;
 
     signal::told_to_stop().await;
     eprintln!();
@@ -164,7 +167,9 @@ async fn start_sandbox(secrets: &Secrets) -> Result<SocketAddr, CommandError> {
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(no_socket)?;
     let address = listener.local_addr().map_err(no_socket)?;
     tokio::spawn(async move { axum::serve(listener, sandbox.router()).await });
-    step(&format!("sandbox     a Shopify with 90 days of orders, on http://{address}"));
+    step(&format!(
+        "sandbox     a Shopify with 90 days of orders, on http://{address}"
+    ));
     Ok(address)
 }
 
@@ -181,7 +186,11 @@ async fn start_server(
     stop: &CancellationToken,
 ) -> Result<Running, CommandError> {
     let parts = (
-        (settings.web_database(), settings.worker_database(), settings.migration_database()),
+        (
+            settings.web_database(),
+            settings.worker_database(),
+            settings.migration_database(),
+        ),
         settings.http(),
         settings.auth(),
         settings.encryption(),
@@ -197,7 +206,13 @@ async fn start_server(
     let web_database = Database::connect_web(&web).await?;
     let worker_database = Database::connect_worker(&worker).await?;
     let app = |database: &Database| {
-        App::production(database.clone(), clock.clone(), &encryption, shopify.clone(), http.public_url.clone())
+        App::production(
+            database.clone(),
+            clock.clone(),
+            &encryption,
+            shopify.clone(),
+            http.public_url.clone(),
+        )
     };
     let (web_app, worker_app) = (app(&web_database)?, app(&worker_database)?);
 
@@ -233,7 +248,9 @@ async fn open_demo_account(database: &Database, secrets: &Secrets) -> Result<Ten
         password: Some(&password),
     };
     let opened = open_account(database, &account, &owner).await?;
-    step(&format!("account     Aurora Goods, in USD, days of New York; user {EMAIL}"));
+    step(&format!(
+        "account     Aurora Goods, in USD, days of New York; user {EMAIL}"
+    ));
     Ok(opened.tenant)
 }
 

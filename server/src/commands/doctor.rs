@@ -56,9 +56,7 @@ impl Report {
         match self.problems {
             0 => Ok(()),
             1 => Err(CommandError::Failed("One problem was found.".to_owned())),
-            count => Err(CommandError::Failed(format!(
-                "{count} problems were found."
-            ))),
+            count => Err(CommandError::Failed(format!("{count} problems were found."))),
         }
     }
 }
@@ -88,8 +86,7 @@ async fn check_web_database(report: &mut Report, settings: &impl Fn() -> Setting
 
 async fn check_worker_database(report: &mut Report, settings: &impl Fn() -> Settings) {
     const WHAT: &str = "database, worker";
-    let Some(config) = optional_database(report, WHAT, settings(), Settings::worker_database)
-    else {
+    let Some(config) = optional_database(report, WHAT, settings(), Settings::worker_database) else {
         return;
     };
     match Database::connect_worker(&config).await {
@@ -100,8 +97,7 @@ async fn check_worker_database(report: &mut Report, settings: &impl Fn() -> Sett
 
 async fn check_owner_database(report: &mut Report, settings: &impl Fn() -> Settings) {
     const WHAT: &str = "database, owner";
-    let Some(config) = optional_database(report, WHAT, settings(), Settings::migration_database)
-    else {
+    let Some(config) = optional_database(report, WHAT, settings(), Settings::migration_database) else {
         return;
     };
     match migration_states(&config).await {
@@ -120,11 +116,7 @@ fn optional_database(
     let config = read(&mut settings);
     match settings.finish(config) {
         Ok(config) => Some(config),
-        Err(ConfigError(problems))
-            if problems
-                .iter()
-                .any(|problem| problem.contains(" is missing")) =>
-        {
+        Err(ConfigError(problems)) if problems.iter().any(|problem| problem.contains(" is missing")) => {
             report.skipped(what, "not set here");
             None
         }
@@ -135,11 +127,7 @@ fn optional_database(
     }
 }
 
-async fn check_sign_in(
-    report: &mut Report,
-    settings: &impl Fn() -> Settings,
-    http: &reqwest::Client,
-) {
+async fn check_sign_in(report: &mut Report, settings: &impl Fn() -> Settings, http: &reqwest::Client) {
     const WHAT: &str = "sign-in";
     let mut settings = settings();
     let auth = settings.auth();
@@ -163,24 +151,14 @@ fn check_keys(report: &mut Report, settings: &impl Fn() -> Settings) {
     let encryption = settings.encryption();
     match settings.finish(encryption) {
         Ok(encryption) => {
-            let active = encryption
-                .keys
-                .first()
-                .map_or("none", |(id, _)| id.as_str());
-            report.ok(
-                WHAT,
-                &format!("{}, `{active}` is active", encryption.keys.len()),
-            );
+            let active = encryption.keys.first().map_or("none", |(id, _)| id.as_str());
+            report.ok(WHAT, &format!("{}, `{active}` is active", encryption.keys.len()));
         }
         Err(error) => report.problems(WHAT, &error),
     }
 }
 
-async fn check_shopify(
-    report: &mut Report,
-    settings: &impl Fn() -> Settings,
-    http: &reqwest::Client,
-) {
+async fn check_shopify(report: &mut Report, settings: &impl Fn() -> Settings, http: &reqwest::Client) {
     const WHAT: &str = "Shopify";
     let mut settings = settings();
     let shopify = settings.shopify();
@@ -197,7 +175,10 @@ async fn check_shopify(
     if reached {
         report.ok(WHAT, "reached");
     } else {
-        report.problem(WHAT, "SHOPIFY_BASE_URL can't be reached from here; look at the network, the proxy and the address");
+        report.problem(
+            WHAT,
+            "SHOPIFY_BASE_URL can't be reached from here; look at the network, the proxy and the address",
+        );
     }
 }
 
@@ -210,10 +191,7 @@ fn check_rest(report: &mut Report, settings: &impl Fn() -> Settings) {
     match settings.finish(http) {
         Ok(http) => report.ok(
             WHAT,
-            &format!(
-                "listens on {}, public address {}",
-                http.listen, http.public_url
-            ),
+            &format!("listens on {}, public address {}", http.listen, http.public_url),
         ),
         Err(error) => report.problems(WHAT, &error),
     }

@@ -12,9 +12,7 @@ const WITHOUT_ROLLBACK_WARNINGS: &str = "sqlx::postgres::notice=error";
 /// Starts the log. A second call in one process changes nothing.
 pub(super) fn start(settings: &mut Settings) {
     let format = settings.log_format();
-    let quieter: Directive = WITHOUT_ROLLBACK_WARNINGS
-        .parse()
-        .expect("a constant that a test reads");
+    let quieter: Directive = WITHOUT_ROLLBACK_WARNINGS.parse().expect("a constant that a test reads");
     let filter = EnvFilter::new(settings.log_filter()).add_directive(quieter);
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -2,6 +2,7 @@
 
 mod demo;
 mod doctor;
+mod kpis;
 mod logging;
 mod migrate;
 mod sandbox;
@@ -40,6 +41,8 @@ enum Command {
     Worker,
     /// Run jobs for one link, here and now
     Sync(sync::Options),
+    /// Print an account's daily numbers
+    Kpis(kpis::Options),
     /// Bring the database's schema up or down, or show where it stands
     #[command(subcommand)]
     Migrate(migrate::Step),
@@ -91,9 +94,9 @@ impl CommandError {
             Self::Settings(_)
             | Self::Usage(_)
             | Self::Connect(ConnectError::Address | ConnectError::Unbound { .. })
-            | Self::Account(
-                AccountError::Invalid { .. } | AccountError::Password(PasswordError::Length),
-            ) => ExitCode::from(2),
+            | Self::Account(AccountError::Invalid { .. } | AccountError::Password(PasswordError::Length)) => {
+                ExitCode::from(2)
+            }
             _ => ExitCode::FAILURE,
         }
     }
@@ -114,6 +117,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         Command::Serve => serve::run(settings).await,
         Command::Worker => worker::run(settings).await,
         Command::Sync(options) => sync::run(settings, options).await,
+        Command::Kpis(options) => kpis::run(settings, options).await,
         Command::Sandbox(options) => sandbox::run(options).await,
         Command::Migrate(step) => migrate::run(settings, step).await,
         Command::Seed(options) => seed::run(settings, options).await,
@@ -135,9 +139,5 @@ fn outbound() -> Result<reqwest::Client, CommandError> {
     reqwest::Client::builder()
         .user_agent(concat!("commerce-kpis/", env!("CARGO_PKG_VERSION")))
         .build()
-        .map_err(|error| {
-            CommandError::Failed(format!(
-                "the machine's certificates can't be loaded: {error}"
-            ))
-        })
+        .map_err(|error| CommandError::Failed(format!("the machine's certificates can't be loaded: {error}")))
 }

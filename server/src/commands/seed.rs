@@ -5,9 +5,10 @@ use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::CommandError;
-use crate::access::{hash_password, secret_bytes};
+use crate::access::hash_password;
 use crate::accounts::{AccountError, FirstUser, Opened, check_account, open_account};
 use crate::config::Settings;
+use crate::domain::entropy::secret_bytes;
 use crate::store::{Database, LoginRow};
 
 /// The account and its owner.
@@ -60,22 +61,16 @@ pub(super) async fn run(mut settings: Settings, options: Options) -> Result<(), 
             Ok(())
         }
         // Another seed was quicker.
-        Err(AccountError::EmailTaken) => {
-            match database.system().find_login(options.email.trim()).await? {
-                Some(login) => keep(&database, &login, &options).await,
-                None => Err(AccountError::EmailTaken.into()),
-            }
-        }
+        Err(AccountError::EmailTaken) => match database.system().find_login(options.email.trim()).await? {
+            Some(login) => keep(&database, &login, &options).await,
+            None => Err(AccountError::EmailTaken.into()),
+        },
         Err(error) => Err(error.into()),
     }
 }
 
 /// The user is there: only a password that was given is set.
-async fn keep(
-    database: &Database,
-    login: &LoginRow,
-    options: &Options,
-) -> Result<(), CommandError> {
+async fn keep(database: &Database, login: &LoginRow, options: &Options) -> Result<(), CommandError> {
     if let Some(password) = &options.password {
         let hash = hash_password(password).await.map_err(AccountError::from)?;
         let db = database.write(&login.tenant).await?;
@@ -92,9 +87,7 @@ async fn keep(
 fn generated_password() -> SecretString {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let bytes: [u8; 24] = secret_bytes();
-    let letters = bytes
-        .iter()
-        .map(|byte| char::from(LETTERS[usize::from(byte % 32)]));
+    let letters = bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)]));
     letters.collect::<String>().into()
 }
 

@@ -24,9 +24,8 @@ pub(super) async fn run(mut settings: Settings) -> Result<(), CommandError> {
     let pending = database.pending_migrations().await?;
     if !pending.is_empty() {
         let count = pending.len();
-        let message = format!(
-            "The database lacks {count} migrations that this program needs; run `server migrate up`."
-        );
+        let message =
+            format!("The database lacks {count} migrations that this program needs; run `server migrate up`.");
         return Err(CommandError::Failed(message));
     }
     let clock = Clock::system();
@@ -36,9 +35,9 @@ pub(super) async fn run(mut settings: Settings) -> Result<(), CommandError> {
         gate: Gate::new(auth, database, clock, outbound()?),
         app,
     };
-    let listener = TcpListener::bind(http.listen).await.map_err(|error| {
-        CommandError::Failed(format!("{} can't be listened on: {error}", http.listen))
-    })?;
+    let listener = TcpListener::bind(http.listen)
+        .await
+        .map_err(|error| CommandError::Failed(format!("{} can't be listened on: {error}", http.listen)))?;
     let address = listener.local_addr().unwrap_or(http.listen);
     tracing::info!("listening on http://{address}");
     serve(web, listener, signal::told_to_stop())

@@ -48,7 +48,10 @@ pub(super) async fn run(mut settings: Settings, options: Options) -> Result<(), 
         asked => asked.to_vec(),
     };
     if let Some(foreign) = jobs.iter().find(|job| job.provider() != link.provider) {
-        return Err(CommandError::Usage(format!("{foreign} is not a job for a {} link.", link.provider)));
+        return Err(CommandError::Usage(format!(
+            "{foreign} is not a job for a {} link.",
+            link.provider
+        )));
     }
 
     let app = App::production(database.clone(), Clock::system(), &encryption, shopify, http.public_url)?;

@@ -61,11 +61,7 @@ struct Opened {
 
 /// What a call to the store behind a link needs. Renews the tokens where they are about to end; where the authorisation
 /// is gone, the link is marked so and the error is [`ProviderError::Reconnect`].
-pub async fn shop_access(
-    app: &App,
-    tenant: &Tenant,
-    integration_id: IntegrationId,
-) -> Result<ShopAccess, AccessError> {
+pub async fn shop_access(app: &App, tenant: &Tenant, integration_id: IntegrationId) -> Result<ShopAccess, AccessError> {
     good_access(app, tenant, integration_id, None).await
 }
 
@@ -207,9 +203,9 @@ async fn open(app: &App, db: &TenantDb, integration_id: IntegrationId) -> Result
         IntegrationStatus::Connected => {}
         IntegrationStatus::NeedsReauth => {
             let why = shop.status_reason;
-            return Err(AccessError::Provider(ProviderError::Reconnect(
-                why.unwrap_or_else(|| format!("The access to {} has ended; connect the store again.", shop.domain)),
-            )));
+            return Err(AccessError::Provider(ProviderError::Reconnect(why.unwrap_or_else(
+                || format!("The access to {} has ended; connect the store again.", shop.domain),
+            ))));
         }
         status @ (IntegrationStatus::Paused | IntegrationStatus::Disconnected) => {
             return Err(AccessError::NotConnected {

@@ -115,11 +115,7 @@ pub async fn begin(
 /// Finishes: checks what the browser brought back (`query`, as decoded pairs, and the value of its cookie), trades it
 /// for tokens and links the store. A store that this account was linked to before gets its link back, with its history.
 /// The first sync is queued in the same transaction.
-pub async fn finish(
-    app: &App,
-    query: &[(String, String)],
-    browser: Option<&str>,
-) -> Result<Connected, ConnectError> {
+pub async fn finish(app: &App, query: &[(String, String)], browser: Option<&str>) -> Result<Connected, ConnectError> {
     let provider = provider(app)?;
     let callback = provider.verify_callback(query).map_err(|error| match error {
         ProviderError::Denied(why) => ConnectError::NotGenuine(why),
@@ -127,7 +123,9 @@ pub async fn finish(
     })?;
     let state = app.database.system().take_oauth_state(&hashed(&callback.state)).await?;
     let state = state.ok_or_else(|| {
-        ConnectError::not_genuine("This address was used before, or the connection was begun too long ago; begin again.")
+        ConnectError::not_genuine(
+            "This address was used before, or the connection was begun too long ago; begin again.",
+        )
     })?;
     if !is_same_browser(&state, browser) {
         return Err(ConnectError::not_genuine(

@@ -21,8 +21,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::access::secret_bytes;
 use crate::app::App;
 use crate::cipher::{Cipher, CipherError, TokenKind, TokenPlace};
+use crate::domain::entropy::secret_bytes;
 use crate::domain::ids::{ActorKind, IntegrationId, IntegrationStatus};
 use crate::providers::contract::TokenSet;
 use crate::store::{AuditEntry, Ciphertext, SealedToken, StoreError, Tenant, TenantDb};
@@ -102,7 +104,7 @@ pub async fn disconnect(
 
 /// 32 random bytes as text that fits into an address or a cookie.
 pub fn unguessable() -> String {
-    URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
+    URL_SAFE_NO_PAD.encode(secret_bytes::<32>())
 }
 
 /// What is stored of something unguessable.

@@ -19,8 +19,8 @@ use super::Web;
 use super::error::Failure;
 use super::media;
 use super::trace::TraceId;
-use crate::graphql::Code;
 use crate::access::{CSRF_HEADER, PasswordError, SESSION_COOKIE, SESSION_HOURS, SignInError};
+use crate::graphql::Code;
 
 #[derive(Deserialize)]
 struct Credentials {
@@ -40,9 +40,7 @@ pub(super) async fn login(
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     // Behind a proxy this is the proxy's address: then an e-mail address has one count for everybody.
-    let peer = extensions
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|info| info.0.ip());
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     match sign_in(&web, &headers, body, peer).await {
         Ok(response) => response,
         Err(failure) => failure.to_problem(&trace),
@@ -95,9 +93,7 @@ fn session_cookie(web: &Web, value: &str, seconds: i64) -> [(HeaderName, String)
     } else {
         ""
     };
-    let cookie = format!(
-        "{SESSION_COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
-    );
+    let cookie = format!("{SESSION_COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
     [(header::SET_COOKIE, cookie)]
 }
 

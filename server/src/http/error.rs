@@ -90,15 +90,22 @@ impl Failure {
     /// What a resolver reported, as the failure of the whole request.
     pub(crate) fn of(error: &ServerError) -> Self {
         let code = Code::of(error).unwrap_or(Code::Internal);
-        let retry_after = error.extensions.as_ref().and_then(|extensions| match extensions.get("retryAfter") {
-            Some(Value::Number(seconds)) => seconds.as_u64(),
-            _ => None,
-        });
+        let retry_after = error
+            .extensions
+            .as_ref()
+            .and_then(|extensions| match extensions.get("retryAfter") {
+                Some(Value::Number(seconds)) => seconds.as_u64(),
+                _ => None,
+            });
         match retry_after {
-            Some(seconds) if code == Code::Internal => {
-                Self { retry_after: Some(seconds), ..Self::unavailable(&error.message) }
-            }
-            retry_after => Self { retry_after, ..Self::new(code, &error.message) },
+            Some(seconds) if code == Code::Internal => Self {
+                retry_after: Some(seconds),
+                ..Self::unavailable(&error.message)
+            },
+            retry_after => Self {
+                retry_after,
+                ..Self::new(code, &error.message)
+            },
         }
     }
 
@@ -164,9 +171,7 @@ impl From<AccessError> for Failure {
             AccessError::Store(store) => (&**store).into(),
             AccessError::NoKeys => {
                 tracing::error!(%error, "a request failed");
-                Self::unavailable(
-                    "Sign-in can't be checked at the moment. Try again in a few seconds.",
-                )
+                Self::unavailable("Sign-in can't be checked at the moment. Try again in a few seconds.")
             }
         }
     }
@@ -177,9 +182,7 @@ impl From<&StoreError> for Failure {
         match error {
             StoreError::Unavailable(_) => {
                 tracing::error!(%error, "a request failed");
-                Self::unavailable(
-                    "The database can't be reached at the moment. Try again in a few seconds.",
-                )
+                Self::unavailable("The database can't be reached at the moment. Try again in a few seconds.")
             }
             StoreError::Timeout(_) => {
                 tracing::warn!(%error, "a request failed");
@@ -188,9 +191,7 @@ impl From<&StoreError> for Failure {
                     "The database took too long. Ask for less, or try again later.",
                 )
             }
-            StoreError::Conflict { .. } | StoreError::LeaseLost | StoreError::Broken(_) => {
-                Self::internal(error)
-            }
+            StoreError::Conflict { .. } | StoreError::LeaseLost | StoreError::Broken(_) => Self::internal(error),
         }
     }
 }

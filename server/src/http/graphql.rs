@@ -113,7 +113,7 @@ async fn answer<E: Executor, C: Any + Send + Sync>(
         if by_get {
             refuse_changes(&mut request)?;
         }
-        let response = execute(executor, request.data(caller)).await?;
+        let response = execute(executor, request.data(caller), trace).await?;
         database_away(&response).map_or(Ok(response), Err)
     };
     match answered.await {
@@ -123,11 +123,26 @@ async fn answer<E: Executor, C: Any + Send + Sync>(
 }
 
 /// Runs a request to its end, whether or not the caller waits for it.
-pub(super) async fn execute<E: Executor>(executor: &E, request: Request) -> Result<async_graphql::Response, Failure> {
+pub(super) async fn execute<E: Executor>(
+    executor: &E,
+    mut request: Request,
+    trace: &TraceId,
+) -> Result<async_graphql::Response, Failure> {
+    match variable_not_given(&mut request, trace) {
+        Some(error) => Ok(async_graphql::Response::from_errors(vec![error])),
+        None => execute_within(PATIENCE, executor, request).await,
+    }
+}
+
+async fn execute_within<E: Executor>(
+    patience: Duration,
+    executor: &E,
+    request: Request,
+) -> Result<async_graphql::Response, Failure> {
     let executor = executor.clone();
     let work = async move { executor.execute(request).await };
     let work = tokio::spawn(work.in_current_span());
-    match tokio::time::timeout(PATIENCE, work).await {
+    match tokio::time::timeout(patience, work).await {
         Ok(Ok(response)) => Ok(response),
         Ok(Err(panic)) => Err(Failure::internal(&panic)),
         Err(_) => {
@@ -141,7 +156,11 @@ pub(super) async fn execute<E: Executor>(executor: &E, request: Request) -> Resu
 /// The failure that left an answer without anything in it because the database is away: the one kind of failure of a
 /// field that the status should tell of, so that a caller or a balancer tries again later.
 fn database_away(response: &async_graphql::Response) -> Option<Failure> {
-    let failure = response.errors.iter().map(Failure::of).find(|failure| failure.is_unavailable())?;
+    let failure = response
+        .errors
+        .iter()
+        .map(Failure::of)
+        .find(|failure| failure.is_unavailable())?;
     (response.data == Value::Null).then_some(failure)
 }
 
@@ -167,9 +186,7 @@ impl Parameters {
         let malformed = |message: &str| Failure::new(Code::BadUserInput, message);
         match serde_json::from_slice(body) {
             Ok(Parameter::Object(parameters)) => Self::of_object(parameters),
-            Ok(Parameter::Array(_)) => Err(malformed(
-                "Send one operation a request; batches are not taken.",
-            )),
+            Ok(Parameter::Array(_)) => Err(malformed("Send one operation a request; batches are not taken.")),
             Ok(_) => Err(malformed("The body must be a JSON object with `query`.")),
             Err(_) => Err(malformed("The body is not JSON.")),
         }
@@ -187,10 +204,7 @@ impl Parameters {
                 })?,
                 _ => continue,
             };
-            if parameters
-                .insert(name.clone().into_owned(), value)
-                .is_some()
-            {
+            if parameters.insert(name.clone().into_owned(), value).is_some() {
                 let message = format!("The parameter `{name}` stands twice.");
                 return Err(Failure::new(Code::BadUserInput, message));
             }
@@ -212,9 +226,7 @@ impl Parameters {
                     read.query = text;
                 }
                 ("operationName", Parameter::String(text)) => read.operation_name = Some(text),
-                ("variables", map @ Parameter::Object(_)) => {
-                    read.variables = Variables::from_json(map)
-                }
+                ("variables", map @ Parameter::Object(_)) => read.variables = Variables::from_json(map),
                 ("extensions", Parameter::Object(map)) => read.extensions = map,
                 ("operationName" | "variables" | "extensions", Parameter::Null) => {}
                 ("query" | "operationName", _) => return wrong(&name, "a text"),
@@ -226,10 +238,7 @@ impl Parameters {
             return wrong("query", "there");
         }
         if brackets(&read.query) > MAX_BRACKETS {
-            return Err(Failure::new(
-                Code::ComplexityExceeded,
-                "Query is nested too deep.",
-            ));
+            return Err(Failure::new(Code::ComplexityExceeded, "Query is nested too deep."));
         }
         Ok(read)
     }
@@ -309,6 +318,27 @@ fn refuse_changes(request: &mut Request) -> Result<(), Failure> {
     })
 }
 
+/// The error of a request that leaves out a variable which must be there, or gives `null` for it. The engine would pass
+/// over the one, and notice the other only at the field that uses it.
+fn variable_not_given(request: &mut Request, trace: &TraceId) -> Option<ServerError> {
+    let chosen = request.operation_name.clone();
+    let given = request.variables.clone();
+    let document = request.parsed_query().ok()?;
+    let mut operations = document.operations.iter();
+    let (_, operation) =
+        operations.find(|(name, _)| chosen.is_none() || name.map(|name| name.as_str()) == chosen.as_deref())?;
+    let missing = operation.node.variable_definitions.iter().find(|definition| {
+        let definition = &definition.node;
+        let value = given.get(&definition.name.node).unwrap_or(&Value::Null);
+        !definition.var_type.node.nullable && definition.default_value.is_none() && *value == Value::Null
+    })?;
+    let (name, kind) = (&missing.node.name.node, &missing.node.var_type.node);
+    let message = format!("The variable `${name}` of type {kind} is missing.");
+    let mut error = Failure::new(Code::BadUserInput, message).to_graphql(trace);
+    error.locations = vec![missing.pos];
+    Some(error)
+}
+
 #[derive(Serialize)]
 struct Body<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -323,10 +353,11 @@ fn succeeded(media: Media, mut response: async_graphql::Response) -> Response {
     let refused = is_request_error(&response);
     let status = match media {
         Media::Json => StatusCode::OK,
-        Media::GraphqlResponse if refused => {
-            let code = response.errors.first().and_then(Code::of);
-            status_of(code.unwrap_or(Code::Internal))
-        }
+        Media::GraphqlResponse if refused => response
+            .errors
+            .first()
+            .and_then(Code::of)
+            .map_or(StatusCode::BAD_REQUEST, status_of),
         Media::GraphqlResponse if response.errors.is_empty() => StatusCode::OK,
         Media::GraphqlResponse => StatusCode::from_u16(PARTIAL_SUCCESS).unwrap_or(StatusCode::OK),
     };
@@ -353,17 +384,11 @@ fn failed(media: Media, failure: &Failure, trace: &TraceId) -> Response {
 fn reply(media: Media, status: StatusCode, body: &Body<'_>) -> Response {
     let mut response = (status, Json(body)).into_response();
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(media.content_type()),
-    );
-    headers.insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("private, no-store"),
-    );
-    headers.insert(
-        header::VARY,
-        HeaderValue::from_static("accept, authorization, cookie"),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media.content_type()));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    headers.insert(header::VARY, HeaderValue::from_static("accept, authorization, cookie"));
     response
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,8 +38,7 @@ pub(super) async fn ready(State(web): State<Web>, trace: TraceId) -> Response {
         Ok(Ok(pending)) => {
             let count = pending.len();
             tracing::warn!(count, "migrations have not run");
-            let message =
-                "The database lacks migrations that this program needs; run `server migrate up`.";
+            let message = "The database lacks migrations that this program needs; run `server migrate up`.";
             Failure::unavailable(message).to_problem(&trace)
         }
         Ok(Err(error)) => {

@@ -120,9 +120,7 @@ fn thousandths(text: &str) -> Option<u16> {
 
 /// 415 unless the body is said to be JSON, in UTF-8 where that is said too. A form of another site can't say so.
 pub(super) fn require_json(headers: &HeaderMap) -> Result<(), Failure> {
-    let given = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let mut parts = given.unwrap_or_default().split(';').map(str::trim);
     let is_json = parts
         .next()
@@ -130,12 +128,7 @@ pub(super) fn require_json(headers: &HeaderMap) -> Result<(), Failure> {
     let is_utf8 = parts
         .filter_map(|parameter| parameter.split_once('='))
         .filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))
-        .all(|(_, charset)| {
-            charset
-                .trim()
-                .trim_matches('"')
-                .eq_ignore_ascii_case("utf-8")
-        });
+        .all(|(_, charset)| charset.trim().trim_matches('"').eq_ignore_ascii_case("utf-8"));
     if is_json && is_utf8 {
         return Ok(());
     }
@@ -182,22 +175,10 @@ mod tests {
             (vec!["application/json; charset=utf-8"], json),
             (vec!["application/graphql-response+json"], graphql),
             (vec!["Application/GraphQL-Response+JSON"], graphql),
-            (
-                vec!["application/graphql-response+json, application/json"],
-                graphql,
-            ),
-            (
-                vec!["application/json, application/graphql-response+json"],
-                graphql,
-            ),
-            (
-                vec!["application/json", "application/graphql-response+json"],
-                graphql,
-            ),
-            (
-                vec!["application/graphql-response+json;q=0.9, application/json"],
-                json,
-            ),
+            (vec!["application/graphql-response+json, application/json"], graphql),
+            (vec!["application/json, application/graphql-response+json"], graphql),
+            (vec!["application/json", "application/graphql-response+json"], graphql),
+            (vec!["application/graphql-response+json;q=0.9, application/json"], json),
             (
                 vec!["application/json;q=0.9, application/graphql-response+json;q=0.95"],
                 graphql,
@@ -206,10 +187,7 @@ mod tests {
             (vec!["application/json;q=0, */*"], graphql),
             (vec!["text/html, application/xhtml+xml, */*;q=0.8"], json),
             (vec!["*/*, application/graphql-response+json"], graphql),
-            (
-                vec!["text/html, application/graphql-response+json;q=0.1"],
-                graphql,
-            ),
+            (vec!["text/html, application/graphql-response+json;q=0.1"], graphql),
         ] {
             assert_eq!(wanted(&accept), expected, "{accept:?}");
         }
@@ -222,21 +200,14 @@ mod tests {
             "nonsense",
             "*/*;q=2",
         ] {
-            assert_eq!(
-                wanted(&[accept]),
-                Err(StatusCode::NOT_ACCEPTABLE),
-                "{accept}"
-            );
+            assert_eq!(wanted(&[accept]), Err(StatusCode::NOT_ACCEPTABLE), "{accept}");
         }
     }
 
     #[test]
     fn only_json_in_utf8_is_taken() {
         let check = |value: &'static str| {
-            let headers = [(
-                header::CONTENT_TYPE,
-                value.parse().expect("a header's value"),
-            )];
+            let headers = [(header::CONTENT_TYPE, value.parse().expect("a header's value"))];
             require_json(&headers.into_iter().collect()).is_ok()
         };
         for right in [

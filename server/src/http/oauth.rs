@@ -55,11 +55,7 @@ pub(crate) async fn begin_shopify(State(web): State<Web>, headers: HeaderMap, Qu
 }
 
 /// Takes the browser back from Shopify and tells what came of it.
-pub(crate) async fn finish_shopify(
-    State(web): State<Web>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Response {
+pub(crate) async fn finish_shopify(State(web): State<Web>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
     let query: Vec<(String, String)> = form_urlencoded::parse(query.unwrap_or_default().as_bytes())
         .into_owned()
         .collect();
@@ -87,9 +83,8 @@ pub(crate) async fn finish_shopify(
 fn set_browser_cookie(response: &mut Response, public_url: &Url, value: &str, seconds: u32) {
     let base = public_url.path().trim_end_matches('/');
     let secure = if public_url.scheme() == "https" { "; Secure" } else { "" };
-    let cookie = format!(
-        "{BROWSER_COOKIE}={value}; Path={base}/api/connect; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
-    );
+    let cookie =
+        format!("{BROWSER_COOKIE}={value}; Path={base}/api/connect; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -97,10 +92,9 @@ fn set_browser_cookie(response: &mut Response, public_url: &Url, value: &str, se
 
 fn no_access(error: &AccessError) -> Response {
     match error {
-        AccessError::Unauthenticated | AccessError::Forged => failed(
-            StatusCode::UNAUTHORIZED,
-            "Sign in first, then connect the store again.",
-        ),
+        AccessError::Unauthenticated | AccessError::Forged => {
+            failed(StatusCode::UNAUTHORIZED, "Sign in first, then connect the store again.")
+        }
         AccessError::Store(_) | AccessError::NoKeys => {
             tracing::error!(%error, "nobody can be recognised");
             failed(StatusCode::SERVICE_UNAVAILABLE, OURS)
@@ -199,7 +193,9 @@ mod tests {
     use super::*;
 
     async fn body(response: Response) -> String {
-        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.expect("a page");
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX)
+            .await
+            .expect("a page");
         String::from_utf8(body.to_vec()).expect("text")
     }
 
@@ -209,7 +205,10 @@ mod tests {
         let response = not_connected(&error);
         assert_eq!(response.status(), StatusCode::BAD_REQUEST);
         let html = body(response).await;
-        assert!(html.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;"), "{html}");
+        assert!(
+            html.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;"),
+            "{html}"
+        );
         assert!(!html.contains("<script"));
     }
 

@@ -1,10 +1,9 @@
 //! Plain JSON for those who don't speak GraphQL: each address runs one document of `queries/` through the same schema
 //! and the same guard, and answers its `data` alone. An error is a problem document.
 //!
-//! A document's variables are the address's parameters, under the same names. `from`, `to` and `preset` together are
-//! the variable `range`.
+//! A document's variables are the parameters of its address, or the fields of its body, under the same names.
 
-use async_graphql::parser::types::{BaseType, ExecutableDocument};
+use async_graphql::parser::types::{BaseType, ExecutableDocument, Type};
 use async_graphql::{Request, Value, Variables};
 use axum::Json;
 use axum::body::Bytes;
@@ -12,52 +11,34 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Map, Value as Parameter, json};
+use serde_json::{Map, Value as Parameter};
 
 use super::error::Failure;
 use super::trace::TraceId;
 use super::{Web, graphql, media};
-use crate::graphql::Code;
+use crate::graphql::{Caller, Code};
 
 const HOME: &str = include_str!("../../../queries/dashboard/home.graphql");
 const SHOPIFY: &str = include_str!("../../../queries/dashboard/shopify.graphql");
 const SYNC_STATUS: &str = include_str!("../../../queries/settings/sync-status.graphql");
 const MANUAL_SYNC: &str = include_str!("../../../queries/settings/manual-sync.graphql");
 
-/// The variable that `from`, `to` and `preset` make up.
-const RANGE: &str = "range";
-
 /// `GET /api/dashboard/home?from&to` or `?preset`.
-pub(super) async fn home(
-    web: State<Web>,
-    trace: TraceId,
-    headers: HeaderMap,
-    query: RawQuery,
-) -> Response {
+pub(super) async fn home(web: State<Web>, trace: TraceId, headers: HeaderMap, query: RawQuery) -> Response {
     read(web, trace, headers, query, HOME).await
 }
 
 /// `GET /api/dashboard/shopify?from&to` or `?preset`.
-pub(super) async fn shopify(
-    web: State<Web>,
-    trace: TraceId,
-    headers: HeaderMap,
-    query: RawQuery,
-) -> Response {
+pub(super) async fn shopify(web: State<Web>, trace: TraceId, headers: HeaderMap, query: RawQuery) -> Response {
     read(web, trace, headers, query, SHOPIFY).await
 }
 
 /// `GET /api/settings/sync-status`.
-pub(super) async fn sync_status(
-    web: State<Web>,
-    trace: TraceId,
-    headers: HeaderMap,
-    query: RawQuery,
-) -> Response {
+pub(super) async fn sync_status(web: State<Web>, trace: TraceId, headers: HeaderMap, query: RawQuery) -> Response {
     read(web, trace, headers, query, SYNC_STATUS).await
 }
 
-/// `POST /api/settings/manual-sync` with the mutation's input as its body; an empty body asks for the usual jobs.
+/// `POST /api/settings/manual-sync` with `{integrationId, jobs?}`.
 pub(super) async fn manual_sync(
     State(web): State<Web>,
     trace: TraceId,
@@ -65,22 +46,12 @@ pub(super) async fn manual_sync(
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let answered = async {
+        media::require_json(&headers)?;
         let caller = graphql::admit(&web, &headers, &trace, true).await?;
-        let body = media::whole(body)?;
-        let input = if body.is_empty() {
-            Parameter::Object(Map::new())
-        } else {
-            media::require_json(&headers)?;
-            serde_json::from_slice(&body)
-                .ok()
-                .filter(Parameter::is_object)
-                .ok_or_else(|| {
-                    Failure::new(Code::BadUserInput, "The body must be a JSON object.")
-                })?
+        let Ok(Parameter::Object(fields)) = serde_json::from_slice(&media::whole(body)?) else {
+            return Err(Failure::new(Code::BadUserInput, "The body must be a JSON object."));
         };
-        let request =
-            Request::new(MANUAL_SYNC).variables(Variables::from_json(json!({ "input": input })));
-        data(graphql::execute(&web.schema, request.data(caller)).await?)
+        run(&web, caller, &trace, MANUAL_SYNC, |document| of_body(document, fields)).await
     };
     respond(answered.await, &trace)
 }
@@ -94,76 +65,82 @@ async fn read(
 ) -> Response {
     let answered = async {
         let caller = graphql::admit(&web, &headers, &trace, false).await?;
-        let mut request = Request::new(document);
-        let parsed = request
-            .parsed_query()
-            .map_err(|error| Failure::internal(&error))?;
-        let variables = variables(parsed, &query.unwrap_or_default())?;
-        let request = request.variables(Variables::from_json(Parameter::Object(variables)));
-        data(graphql::execute(&web.schema, request.data(caller)).await?)
+        let query = query.unwrap_or_default();
+        run(&web, caller, &trace, document, |document| of_address(document, &query)).await
     };
     respond(answered.await, &trace)
 }
 
-/// The address's parameters as the document's variables. One that the document does not know is refused: a misspelt
-/// filter that is passed over answers another question than was asked.
-fn variables(
-    document: &ExecutableDocument,
-    query: &str,
-) -> Result<Map<String, Parameter>, Failure> {
-    let wrong = |message: String| Err(Failure::new(Code::BadUserInput, message));
+/// Runs a document with the variables that `variables` makes for it.
+async fn run(
+    web: &Web,
+    caller: Caller,
+    trace: &TraceId,
+    document: &'static str,
+    variables: impl FnOnce(&ExecutableDocument) -> Result<Map<String, Parameter>, Failure>,
+) -> Result<Value, Failure> {
+    let mut request = Request::new(document);
+    let variables = variables(request.parsed_query().map_err(|error| Failure::internal(&error))?)?;
+    let request = request.variables(Variables::from_json(variables.into())).data(caller);
+    data(graphql::execute(&web.schema, request, trace).await?)
+}
+
+/// The address's parameters as the document's variables.
+fn of_address(document: &ExecutableDocument, query: &str) -> Result<Map<String, Parameter>, Failure> {
     let mut variables = Map::new();
-    let mut range = Map::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        let into_range =
-            matches!(&*name, "from" | "to" | "preset") && declared(document, RANGE).is_some();
-        let (target, kind) = match declared(document, &name) {
-            _ if into_range => (&mut range, "String"),
-            Some(kind) if name != RANGE => (&mut variables, kind),
-            _ => {
-                return wrong(format!(
-                    "The parameter `{}` is not known here.",
-                    shortened(&name)
-                ));
-            }
-        };
-        let Some(value) = typed(kind, &value) else {
-            return wrong(format!("The parameter `{name}` must be of type {kind}."));
-        };
-        if target.insert(name.clone().into_owned(), value).is_some() {
-            return wrong(format!("The parameter `{name}` stands twice."));
+        let kind = declared(document, &name)?;
+        let value = typed(kind, &value).ok_or_else(|| {
+            Failure::new(
+                Code::BadUserInput,
+                format!("The parameter `{name}` must be of type {kind}."),
+            )
+        })?;
+        if variables.insert(name.clone().into_owned(), value).is_some() {
+            return Err(Failure::new(
+                Code::BadUserInput,
+                format!("The parameter `{name}` stands twice."),
+            ));
         }
-    }
-    if declared(document, RANGE).is_some() {
-        variables.insert(RANGE.to_owned(), range.into());
     }
     Ok(variables)
 }
 
-/// The type of the document's variable with this name, if it has one that an address can give: no list.
-fn declared<'a>(document: &'a ExecutableDocument, name: &str) -> Option<&'a str> {
-    let (_, operation) = document.operations.iter().next()?;
-    let definitions = &operation.node.variable_definitions;
-    let definition = definitions
+/// The body's fields as the document's variables.
+fn of_body(document: &ExecutableDocument, fields: Map<String, Parameter>) -> Result<Map<String, Parameter>, Failure> {
+    for name in fields.keys() {
+        declared(document, name)?;
+    }
+    Ok(fields)
+}
+
+/// The type of the document's variable with this name. A name that it does not know is refused: a misspelt filter that
+/// is passed over answers another question than was asked.
+fn declared<'a>(document: &'a ExecutableDocument, name: &str) -> Result<&'a Type, Failure> {
+    let definitions = document
+        .operations
         .iter()
-        .find(|definition| definition.node.name.node == name)?;
-    match &definition.node.var_type.node.base {
-        BaseType::Named(kind) => Some(kind.as_str()),
-        BaseType::List(_) => None,
-    }
+        .flat_map(|(_, operation)| &operation.node.variable_definitions);
+    let definition = definitions
+        .map(|definition| &definition.node)
+        .find(|definition| definition.name.node == name);
+    definition.map(|definition| &definition.var_type.node).ok_or_else(|| {
+        let name: String = name.chars().take(40).collect();
+        Failure::new(Code::BadUserInput, format!("The parameter `{name}` is not known here."))
+    })
 }
 
-/// A parameter's text as JSON of its variable's type. Ids, dates and enum values are texts in JSON too.
-fn typed(kind: &str, text: &str) -> Option<Parameter> {
-    match kind {
-        "Int" => text.parse::<i32>().ok().map(Parameter::from),
-        "Boolean" => text.parse::<bool>().ok().map(Parameter::from),
-        _ => Some(Parameter::from(text)),
+/// A parameter's text as JSON of its variable's type. Ids, dates and enum values are texts in JSON too; a list is one
+/// text with commas.
+fn typed(kind: &Type, text: &str) -> Option<Parameter> {
+    match &kind.base {
+        BaseType::List(item) => text.split(',').map(|text| typed(item, text)).collect(),
+        BaseType::Named(name) => match name.as_str() {
+            "Int" => text.parse::<i32>().ok().map(Parameter::from),
+            "Boolean" => text.parse::<bool>().ok().map(Parameter::from),
+            _ => Some(Parameter::from(text)),
+        },
     }
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().take(40).collect()
 }
 
 /// The answer's data, or its first error.
@@ -184,14 +161,16 @@ fn respond(answered: Result<Value, Failure>, trace: &TraceId) -> Response {
 #[cfg(test)]
 mod tests {
     use async_graphql::parser::parse_query;
+    use serde_json::json;
 
     use super::*;
 
-    const DOCUMENT: &str = "query Home($range: DateRangeInput!, $granularity: Granularity, $first: Int, $ids: [ID!]) { a }";
+    const DOCUMENT: &str =
+        "query Home($from: Date, $to: Date, $granularity: Granularity, $first: Int, $jobs: [SyncJob!]) { a }";
 
     fn read(query: &str) -> Result<Parameter, String> {
         let document = parse_query(DOCUMENT).expect("a document");
-        variables(&document, query)
+        of_address(&document, query)
             .map(Parameter::Object)
             .map_err(|failure| failure.message)
     }
@@ -199,18 +178,16 @@ mod tests {
     #[test]
     fn parameters_become_the_documents_variables() {
         assert_eq!(
-            read("from=2026-10-01&to=2026-10-31&granularity=WEEK&first=5"),
+            read("from=2026-10-01&to=2026-10-31&granularity=WEEK&first=5&jobs=A,B"),
             Ok(json!({
-                "range": { "from": "2026-10-01", "to": "2026-10-31" },
+                "from": "2026-10-01",
+                "to": "2026-10-31",
                 "granularity": "WEEK",
                 "first": 5,
+                "jobs": ["A", "B"],
             }))
         );
-        assert_eq!(
-            read("preset=LAST_7_DAYS"),
-            Ok(json!({ "range": { "preset": "LAST_7_DAYS" } }))
-        );
-        assert_eq!(read(""), Ok(json!({ "range": {} })));
+        assert_eq!(read(""), Ok(json!({})));
     }
 
     #[test]
@@ -219,11 +196,18 @@ mod tests {
             "frm=2026-10-01",
             "first=many",
             "from=1&from=2",
-            "range=x",
-            "ids=1",
             "first=99999999999",
+            "first=",
         ] {
             assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_document_can_be_read() {
+        for document in [HOME, SHOPIFY, SYNC_STATUS, MANUAL_SYNC] {
+            let document = parse_query(document).expect("a document");
+            assert_eq!(document.operations.iter().count(), 1);
         }
     }
 }

@@ -31,20 +31,18 @@ impl TraceId {
         &self.0
     }
 
+    /// One that no other request has.
+    pub(crate) fn new() -> Self {
+        Self(Uuid::now_v7().to_string())
+    }
+
     fn of(request: &Request) -> Self {
-        let given = request
-            .headers()
-            .get(REQUEST_ID)
-            .and_then(|value| value.to_str().ok());
+        let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
         let plain = |text: &&str| {
             let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(&byte);
             (1..=MAX_LENGTH).contains(&text.len()) && text.bytes().all(allowed)
         };
-        Self(
-            given
-                .filter(plain)
-                .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned),
-        )
+        given.filter(plain).map_or_else(Self::new, |text| Self(text.to_owned()))
     }
 }
 
@@ -53,7 +51,7 @@ impl<S: Sync> FromRequestParts<S> for TraceId {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let known = parts.extensions.get::<Self>().cloned();
-        Ok(known.unwrap_or_else(|| Self(Uuid::now_v7().to_string())))
+        Ok(known.unwrap_or_else(Self::new))
     }
 }
 

@@ -93,7 +93,9 @@ impl<'a> Pull<'a> {
             Err(ProviderError::Reconnect(why)) if !self.renewed => {
                 self.renewed = true;
                 warn!(why, "the store refused the token; trying with a new one");
-                let Run { tenant, integration_id, .. } = self.run;
+                let Run {
+                    tenant, integration_id, ..
+                } = self.run;
                 self.access = connections::renew_shop_access(self.app, tenant, *integration_id, &self.access).await?;
                 Ok(self.source.orders(&self.access, query).await?)
             }
@@ -157,10 +159,7 @@ impl Plan {
     }
 
     fn begin(scan: Scan, cursor: &OrderCursor, access: &ShopAccess, now: DateTime<Utc>) -> DateTime<Utc> {
-        let fill = start_of_day(
-            local_date(now, access.timezone) - Days::new(FILL_DAYS),
-            access.timezone,
-        );
+        let fill = start_of_day(local_date(now, access.timezone) - Days::new(FILL_DAYS), access.timezone);
         match (scan, cursor.last_synced_order_updated_at, cursor.backfilled_from) {
             (Scan::SinceWatermark, Some(watermark), Some(_)) => watermark,
             // A watermark without a known day: the first fill has not come through yet.
@@ -192,12 +191,16 @@ impl Plan {
         self.progress.pages += 1;
         self.progress.records += read.rows.len() as u64;
         self.progress.unreadable += read.rejects.len() as u64;
-        self.progress.message = Some(format!("Orders changed until {} are in.", self.seen_through.format("%F %T UTC")));
+        self.progress.message = Some(format!(
+            "Orders changed until {} are in.",
+            self.seen_through.format("%F %T UTC")
+        ));
 
         let db = app.database.write(&run.tenant).await?;
         db.fence_run(run, &self.progress, further).await?;
         db.serialise_account().await?;
-        db.keep_raw_orders(run.integration_id, &read.rows, page.asked_at).await?;
+        db.keep_raw_orders(run.integration_id, &read.rows, page.asked_at)
+            .await?;
         let kept = db.keep_order_facts(run.integration_id, &read.rows).await?;
         let facts = Vec::from_iter(read.facts().into_iter().filter(|fact| kept.contains(&fact.id)));
         let days = db.replace_order_days(run.integration_id, &facts).await?;
@@ -218,13 +221,20 @@ impl Plan {
             }
         }
         db.commit().await?;
-        info!(pages = self.progress.pages, records = self.progress.records, "page written");
+        info!(
+            pages = self.progress.pages,
+            records = self.progress.records,
+            "page written"
+        );
         Ok(())
     }
 
     /// The scan is through: every change until `asked_at` is known.
     async fn finish(&mut self, app: &App, run: &Run, asked_at: DateTime<Utc>) -> Result<(), Stopped> {
-        let watermark = self.seen_through.min(self.started_at - VISIBILITY_LAG).max(self.updated_from);
+        let watermark = self
+            .seen_through
+            .min(self.started_at - VISIBILITY_LAG)
+            .max(self.updated_from);
         let db = app.database.write(&run.tenant).await?;
         db.fence_run(run, &self.progress, true).await?;
         db.serialise_account().await?;
@@ -255,7 +265,9 @@ impl Plan {
     /// The moment before which every change has certainly been read.
     fn proven(&self) -> DateTime<Utc> {
         if self.in_sequence {
-            self.seen_through.min(self.started_at - VISIBILITY_LAG).max(self.updated_from)
+            self.seen_through
+                .min(self.started_at - VISIBILITY_LAG)
+                .max(self.updated_from)
         } else {
             self.updated_from
         }
@@ -350,5 +362,11 @@ impl<'a> Read<'a> {
 /// A name for a record that has none: the same record gets the same one.
 fn digest(text: &str) -> String {
     let hash = Sha256::digest(text.as_bytes());
-    format!("sha256:{}", hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect::<String>())
+    format!(
+        "sha256:{}",
+        hash.iter()
+            .take(12)
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    )
 }

@@ -46,7 +46,10 @@ impl Handler for Jobs {
             Err(_) => {
                 return Outcome::Fail(Failure {
                     code: "UNKNOWN_JOB",
-                    message: format!("This version knows no job `{}`. Update the worker, then retry.", run.job_type),
+                    message: format!(
+                        "This version knows no job `{}`. Update the worker, then retry.",
+                        run.job_type
+                    ),
                 });
             }
         };

@@ -72,9 +72,7 @@ fn even_slot(now: DateTime<Utc>, span: Duration, link: IntegrationId) -> DateTim
     let span = (span.as_secs() as i64).max(1);
     let offset = (link.0.as_u128() % span.unsigned_abs() as u128) as i64;
     let since = (now.timestamp() - offset).rem_euclid(span);
-    Utc.timestamp_opt(now.timestamp() - since, 0)
-        .single()
-        .unwrap_or(now)
+    Utc.timestamp_opt(now.timestamp() - since, 0).single().unwrap_or(now)
 }
 
 /// The latest local `time` in `timezone` that is not in the future. Where a clock change leaves it out, the first
@@ -92,7 +90,11 @@ fn daily_slot(now: DateTime<Utc>, time: NaiveTime, timezone: Tz) -> DateTime<Utc
         start_of_day(date, timezone)
     };
     let todays = slot(today);
-    if todays <= now { todays } else { slot(today - Days::new(1)) }
+    if todays <= now {
+        todays
+    } else {
+        slot(today - Days::new(1))
+    }
 }
 
 #[cfg(test)]

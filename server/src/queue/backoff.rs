@@ -10,9 +10,7 @@ const LONGEST: u64 = 1024;
 /// Full jitter: anything between a second and `min(2^attempt, 1024)` seconds, so that many runs that failed together
 /// do not come back together. The pause is never shorter than a second, so that nothing spins.
 pub(super) fn pause(attempt: i32, random: &mut impl Rng) -> Duration {
-    let ceiling = 2u64
-        .saturating_pow(attempt.clamp(1, 16).unsigned_abs())
-        .min(LONGEST);
+    let ceiling = 2u64.saturating_pow(attempt.clamp(1, 16).unsigned_abs()).min(LONGEST);
     Duration::from_millis(random.random_range(1_000..=ceiling * 1_000))
 }
 
@@ -30,7 +28,11 @@ mod tests {
             let drawn = Vec::from_iter((0..200).map(|_| pause(attempt, &mut random)));
             assert!(drawn.iter().all(|pause| *pause >= Duration::from_secs(1)));
             assert!(drawn.iter().all(|pause| *pause <= Duration::from_secs(ceiling)));
-            let spread = drawn.iter().max().zip(drawn.iter().min()).map(|(most, least)| *most - *least);
+            let spread = drawn
+                .iter()
+                .max()
+                .zip(drawn.iter().min())
+                .map(|(most, least)| *most - *least);
             assert!(spread > Some(Duration::from_secs(ceiling) / 4), "{spread:?}");
         }
     }

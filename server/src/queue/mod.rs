@@ -15,8 +15,8 @@ mod worker;
 
 use std::time::Duration;
 
-pub use crate::store::{EnqueuedRun, NewRun};
 use crate::store::{ClaimedRun, StoreError, TenantDb};
+pub use crate::store::{EnqueuedRun, NewRun};
 pub use worker::{Handler, Worker, WorkerOptions};
 
 /// How a run ended, or did not.

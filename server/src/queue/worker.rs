@@ -144,7 +144,9 @@ impl<H: Handler> Worker<H> {
 
     async fn fill_slots(&self, running: &mut JoinSet<()>, stop: &CancellationToken) {
         while running.len() < self.options.slots {
-            let WorkerOptions { lease, max_per_account, .. } = self.options;
+            let WorkerOptions {
+                lease, max_per_account, ..
+            } = self.options;
             match self.database.system().claim_run(lease, max_per_account).await {
                 Ok(Some(run)) => {
                     running.spawn(self.lease(run).work(self.handler.clone(), stop.clone()));
@@ -256,7 +258,8 @@ impl Lease {
                 warn!(code = failure.code, why = failure.message, %status, pause = pause.as_secs(), "attempt failed");
             }
             Outcome::Fail(failure) => {
-                db.finish_run(run, RunStatus::Failed, None, Some(failure.pair())).await?;
+                db.finish_run(run, RunStatus::Failed, None, Some(failure.pair()))
+                    .await?;
                 error!(code = failure.code, why = failure.message, "run failed");
             }
             Outcome::Lost => {

@@ -49,15 +49,11 @@ pub struct ListedApiToken {
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
-const COLUMNS: &str =
-    "id, user_id, name, prefix, role, scopes, created_at, expires_at, last_used_at, revoked_at";
+const COLUMNS: &str = "id, user_id, name, prefix, role, scopes, created_at, expires_at, last_used_at, revoked_at";
 
 impl TenantDb {
     /// Stores a token.
-    pub async fn insert_api_token(
-        &self,
-        token: &NewApiToken,
-    ) -> Result<ListedApiToken, StoreError> {
+    pub async fn insert_api_token(&self, token: &NewApiToken) -> Result<ListedApiToken, StoreError> {
         let sql = format!(
             "insert into api_tokens (account_id, user_id, name, prefix, token_hash, role, scopes, expires_at)
              values ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -78,9 +74,7 @@ impl TenantDb {
 
     /// Every token of the account, the newest first.
     pub async fn api_tokens(&self) -> Result<Vec<ListedApiToken>, StoreError> {
-        let sql = format!(
-            "select {COLUMNS} from api_tokens where account_id = $1 order by created_at desc, id"
-        );
+        let sql = format!("select {COLUMNS} from api_tokens where account_id = $1 order by created_at desc, id");
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(self.account_id())
             .fetch_all(&mut *self.connection().await)
@@ -88,10 +82,7 @@ impl TenantDb {
     }
 
     /// Ends a token; ending it again changes nothing. `None` where there is no such token here.
-    pub async fn revoke_api_token(
-        &self,
-        id: ApiTokenId,
-    ) -> Result<Option<ListedApiToken>, StoreError> {
+    pub async fn revoke_api_token(&self, id: ApiTokenId) -> Result<Option<ListedApiToken>, StoreError> {
         let sql = format!(
             "update api_tokens set revoked_at = coalesce(revoked_at, now())
               where account_id = $1 and id = $2

@@ -20,11 +20,7 @@ pub struct OrderCursor {
 
 impl TenantDb {
     /// How far the store has been read, and where `job_type` would resume.
-    pub async fn order_cursor(
-        &self,
-        integration_id: IntegrationId,
-        job_type: &str,
-    ) -> Result<OrderCursor, StoreError> {
+    pub async fn order_cursor(&self, integration_id: IntegrationId, job_type: &str) -> Result<OrderCursor, StoreError> {
         let cursor = sqlx::query_as(
             "select last_synced_order_updated_at, backfilled_from, orders_synced_through,
                     (resume #>> array[$3::text, 'updated_from'])::timestamptz as resume_from

@@ -208,7 +208,9 @@ impl TenantDb {
         .bind(money(|sums| sums.duties_and_fees))
         .bind(money(SalesSums::total_sales))
         .bind(money(|sums| sums.order_value))
-        .bind(Vec::from_iter(days().map(|(_, _, sums)| count(sums.new_customer_orders))))
+        .bind(Vec::from_iter(
+            days().map(|(_, _, sums)| count(sums.new_customer_orders)),
+        ))
         .bind(Vec::from_iter(
             days().map(|(_, _, sums)| count(sums.returning_customer_orders)),
         ))

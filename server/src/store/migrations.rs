@@ -47,10 +47,7 @@ pub async fn migrate_up(config: &DatabaseConfig) -> Result<Vec<String>, Migratio
 }
 
 /// Takes back the last `steps` migrations, or all; answers their names, the last one first.
-pub async fn migrate_down(
-    config: &DatabaseConfig,
-    steps: Option<u32>,
-) -> Result<Vec<String>, MigrationError> {
+pub async fn migrate_down(config: &DatabaseConfig, steps: Option<u32>) -> Result<Vec<String>, MigrationError> {
     let owner = Owner::connect(config).await?;
     let mut taken_back = names(owner.states().await?, true);
     Migrator::down(&owner.connection, steps)
@@ -65,9 +62,7 @@ pub async fn migrate_down(
 }
 
 /// Every migration, oldest first.
-pub async fn migration_states(
-    config: &DatabaseConfig,
-) -> Result<Vec<MigrationState>, MigrationError> {
+pub async fn migration_states(config: &DatabaseConfig) -> Result<Vec<MigrationState>, MigrationError> {
     let owner = Owner::connect(config).await?;
     let states = owner.states().await?;
     owner.close().await;

@@ -72,11 +72,9 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::Error;
         match &error {
-            Error::Io(_)
-            | Error::Tls(_)
-            | Error::PoolTimedOut
-            | Error::PoolClosed
-            | Error::WorkerCrashed => Self::Unavailable(error),
+            Error::Io(_) | Error::Tls(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed => {
+                Self::Unavailable(error)
+            }
             Error::Database(answer) => match answer.code().as_deref() {
                 Some("23505" | "23503" | "23P01") => Self::Conflict {
                     constraint: answer.constraint().unwrap_or("unnamed").to_owned(),
@@ -97,8 +95,7 @@ impl From<sea_orm::DbErr> for StoreError {
         match error {
             DbErr::Conn(RuntimeErr::SqlxError(inner))
             | DbErr::Exec(RuntimeErr::SqlxError(inner))
-            | DbErr::Query(RuntimeErr::SqlxError(inner)) => match std::sync::Arc::try_unwrap(inner)
-            {
+            | DbErr::Query(RuntimeErr::SqlxError(inner)) => match std::sync::Arc::try_unwrap(inner) {
                 Ok(inner) => inner.into(),
                 Err(shared) => Self::Broken(shared.to_string()),
             },

@@ -233,16 +233,16 @@ impl<'a> SystemDb<'a> {
         .bind(token_hash)
         .fetch_optional(self.pool)
         .await?;
-        Ok(
-            row.map(|(token_id, account_id, role, scopes, expires_at, revoked_at)| ApiTokenRow {
+        Ok(row.map(
+            |(token_id, account_id, role, scopes, expires_at, revoked_at)| ApiTokenRow {
                 tenant: Tenant::from_answer(account_id),
                 token_id,
                 role,
                 scopes,
                 expires_at,
                 revoked_at,
-            }),
-        )
+            },
+        ))
     }
 
     /// The account with this id, for a command that an operator runs.
@@ -286,16 +286,16 @@ impl<'a> SystemDb<'a> {
         .bind(state_hash)
         .fetch_optional(self.pool)
         .await?;
-        Ok(
-            row.map(|(account_id, user_id, provider, shop_domain, redirect_to, browser_hash)| OAuthState {
+        Ok(row.map(
+            |(account_id, user_id, provider, shop_domain, redirect_to, browser_hash)| OAuthState {
                 tenant: Tenant::from_answer(account_id),
                 user_id,
                 provider,
                 shop_domain,
                 redirect_to,
                 browser_hash,
-            }),
-        )
+            },
+        ))
     }
 
     /// Takes the next due run, fairly among accounts, and leases it to the caller.
@@ -328,7 +328,11 @@ impl<'a> SystemDb<'a> {
             .bind(id)
             .fetch_one(self.pool)
             .await?;
-        Ok(if is_over == Some(false) { NamedClaim::NotNow } else { NamedClaim::Over })
+        Ok(if is_over == Some(false) {
+            NamedClaim::NotNow
+        } else {
+            NamedClaim::Over
+        })
     }
 
     /// Gives back runs whose worker stopped renewing its lease.

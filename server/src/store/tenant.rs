@@ -85,9 +85,7 @@ impl ConnectionTrait for TenantDb {
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        let row = query(&statement)
-            .fetch_optional(&mut *self.connection().await)
-            .await;
+        let row = query(&statement).fetch_optional(&mut *self.connection().await).await;
         row.map(|row| row.map(QueryResult::from)).map_err(query_error)
     }
 

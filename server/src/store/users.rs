@@ -55,13 +55,13 @@ impl TenantDb {
 
     /// A person of this account.
     pub async fn user(&self, id: UserId) -> Result<Option<UserRow>, StoreError> {
-        Ok(sqlx::query_as(
-            "select id, email, name, role, created_at from users where account_id = $1 and id = $2",
+        Ok(
+            sqlx::query_as("select id, email, name, role, created_at from users where account_id = $1 and id = $2")
+                .bind(self.account_id())
+                .bind(id)
+                .fetch_optional(&mut *self.connection().await)
+                .await?,
         )
-        .bind(self.account_id())
-        .bind(id)
-        .fetch_optional(&mut *self.connection().await)
-        .await?)
     }
 
     /// Everybody in this account, the longest-standing first.
@@ -75,18 +75,13 @@ impl TenantDb {
     }
 
     /// Gives a person another password. Answers whether there is such a person here.
-    pub async fn set_password_hash(
-        &self,
-        id: UserId,
-        password_hash: &str,
-    ) -> Result<bool, StoreError> {
-        let done =
-            sqlx::query("update users set password_hash = $3 where account_id = $1 and id = $2")
-                .bind(self.account_id())
-                .bind(id)
-                .bind(password_hash)
-                .execute(&mut *self.connection().await)
-                .await?;
+    pub async fn set_password_hash(&self, id: UserId, password_hash: &str) -> Result<bool, StoreError> {
+        let done = sqlx::query("update users set password_hash = $3 where account_id = $1 and id = $2")
+            .bind(self.account_id())
+            .bind(id)
+            .bind(password_hash)
+            .execute(&mut *self.connection().await)
+            .await?;
         Ok(done.rows_affected() == 1)
     }
 }

@@ -46,7 +46,10 @@ async fn totals(world: &World) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_killed_at_any_moment_loses_and_doubles_nothing() {
-    #[expect(clippy::disallowed_methods, reason = "the processes have the machine's clock, and so must the world")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the processes have the machine's clock, and so must the world"
+    )]
     let now = chrono::Utc::now();
     let clean = World::at(now).await;
     clean.synced("Acme", "USD", "America/New_York", AURORA).await;
@@ -68,7 +71,11 @@ async fn a_worker_killed_at_any_moment_loses_and_doubles_nothing() {
     while world.is_busy().await {
         assert!(tokio::time::Instant::now() < deadline, "the sync never comes through");
         let mut worker = start_worker(&world);
-        let alive = if kills < 8 { random.random_range(100..700) } else { 15_000 };
+        let alive = if kills < 8 {
+            random.random_range(100..700)
+        } else {
+            15_000
+        };
         let end = tokio::time::Instant::now() + Duration::from_millis(alive);
         while tokio::time::Instant::now() < end && world.is_busy().await {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -77,13 +84,17 @@ async fn a_worker_killed_at_any_moment_loses_and_doubles_nothing() {
         worker.wait().unwrap();
         kills += 1;
         // Its lease would run out by itself; the test does not wait for that.
-        let taken = sqlx::query("update sync_runs set lease_expires_at = now() - interval '1 second' where status = 'running'")
-            .execute(&world.fixture.owner)
-            .await
-            .unwrap();
+        let taken =
+            sqlx::query("update sync_runs set lease_expires_at = now() - interval '1 second' where status = 'running'")
+                .execute(&world.fixture.owner)
+                .await
+                .unwrap();
         interrupted += taken.rows_affected();
     }
-    assert!(interrupted >= 3, "only {interrupted} of {kills} kills met a run in progress");
+    assert!(
+        interrupted >= 3,
+        "only {interrupted} of {kills} kills met a run in progress"
+    );
     let runs = world.runs().await;
     assert!(runs.iter().all(|(_, status, _)| status == "succeeded"), "{runs:?}");
     assert_eq!(totals(&world).await, expected);

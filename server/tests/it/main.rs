@@ -1,6 +1,10 @@
 //! The server's tests against a real PostgreSQL: one binary, its folders as in `src`.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails says so by a panic")]
+
 mod api;
+mod commands;
+mod connections;
 mod crash;
 mod dashboards;
 mod embedded;

@@ -16,7 +16,11 @@ use crate::support::fixture::Fixture;
 async fn queue(fixture: &Fixture, tenant: &Tenant) -> RunId {
     let integration_id = fixture.store(tenant).await;
     let db = fixture.web.write(tenant).await.unwrap();
-    let run = NewRun { integration_id, job_type: "shopify_fresh", trigger: RunTrigger::Manual };
+    let run = NewRun {
+        integration_id,
+        job_type: "shopify_fresh",
+        trigger: RunTrigger::Manual,
+    };
     let queued = enqueue(&db, &run).await.unwrap();
     db.commit().await.unwrap();
     queued.id
@@ -63,7 +67,10 @@ async fn work(
 ) -> usize {
     let handled = Arc::new(AtomicUsize::new(0));
     let stop = CancellationToken::new();
-    let handler = Scripted { script, handled: handled.clone() };
+    let handler = Scripted {
+        script,
+        handled: handled.clone(),
+    };
     let worker = tokio::spawn(Worker::new(fixture.worker.clone(), handler, brisk()).run(stop.clone()));
     for _ in 0..500 {
         if done().await {
@@ -82,7 +89,11 @@ async fn asking_five_hundred_times_at_once_makes_one_run() {
     let tenant = fixture.account("Acme", "UTC").await;
     let integration_id = fixture.store(&tenant).await;
     let asked = futures::future::join_all((0..500).map(|_| async {
-        let run = NewRun { integration_id, job_type: "shopify_fresh", trigger: RunTrigger::Manual };
+        let run = NewRun {
+            integration_id,
+            job_type: "shopify_fresh",
+            trigger: RunTrigger::Manual,
+        };
         loop {
             match fixture.web.write(&tenant).await {
                 Ok(db) => {
@@ -113,7 +124,13 @@ async fn every_run_is_claimed_once_however_many_workers_ask() {
     }
     let claimed = futures::future::join_all((0..8).map(|_| async {
         let mut mine = Vec::new();
-        while let Some(run) = fixture.worker.system().claim_run(Duration::from_secs(60), 1_000).await.unwrap() {
+        while let Some(run) = fixture
+            .worker
+            .system()
+            .claim_run(Duration::from_secs(60), 1_000)
+            .await
+            .unwrap()
+        {
             mine.push(run.id);
         }
         mine
@@ -138,7 +155,13 @@ async fn an_account_with_many_runs_does_not_keep_others_waiting() {
         modest.push(tenant);
     }
     let mut running: BTreeMap<String, usize> = BTreeMap::new();
-    while let Some(run) = fixture.worker.system().claim_run(Duration::from_secs(60), 2).await.unwrap() {
+    while let Some(run) = fixture
+        .worker
+        .system()
+        .claim_run(Duration::from_secs(60), 2)
+        .await
+        .unwrap()
+    {
         *running.entry(run.tenant.account_id().to_string()).or_default() += 1;
     }
     assert_eq!(running[&greedy.account_id().to_string()], 2);
@@ -152,11 +175,26 @@ async fn a_worker_that_lost_its_run_can_write_nothing_more() {
     let fixture = Fixture::new().await;
     let tenant = fixture.account("Acme", "UTC").await;
     let id = queue(&fixture, &tenant).await;
-    let first = fixture.worker.system().claim_run(Duration::from_secs(60), 2).await.unwrap().unwrap();
-    sqlx::query("update sync_runs set lease_expires_at = now() - interval '1 second'").execute(&fixture.owner).await.unwrap();
+    let first = fixture
+        .worker
+        .system()
+        .claim_run(Duration::from_secs(60), 2)
+        .await
+        .unwrap()
+        .unwrap();
+    sqlx::query("update sync_runs set lease_expires_at = now() - interval '1 second'")
+        .execute(&fixture.owner)
+        .await
+        .unwrap();
     let reaped = fixture.worker.system().reap_runs(10).await.unwrap();
     assert_eq!(reaped.len(), 1);
-    let second = fixture.worker.system().claim_run(Duration::from_secs(60), 2).await.unwrap().unwrap();
+    let second = fixture
+        .worker
+        .system()
+        .claim_run(Duration::from_secs(60), 2)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((first.id, second.id), (id, id));
 
     let db = fixture.worker.write(&tenant).await.unwrap();
@@ -164,7 +202,16 @@ async fn a_worker_that_lost_its_run_can_write_nothing_more() {
     assert!(matches!(refused, Err(StoreError::LeaseLost)), "{refused:?}");
     drop(db);
     let db = fixture.worker.write(&tenant).await.unwrap();
-    db.fence_run(&second, &Progress { pages: 1, ..Progress::default() }, true).await.unwrap();
+    db.fence_run(
+        &second,
+        &Progress {
+            pages: 1,
+            ..Progress::default()
+        },
+        true,
+    )
+    .await
+    .unwrap();
     db.commit().await.unwrap();
     let pages: i64 = sqlx::query_scalar("select (progress->>'pages')::bigint from sync_runs where id = $1")
         .bind(id)
@@ -179,10 +226,18 @@ async fn a_failing_run_is_tried_again_and_given_up_after_its_last_attempt() {
     let fixture = Fixture::new().await;
     let tenant = fixture.account("Acme", "UTC").await;
     let id = queue(&fixture, &tenant).await;
-    sqlx::query("update sync_runs set max_attempts = 3").execute(&fixture.owner).await.unwrap();
+    sqlx::query("update sync_runs set max_attempts = 3")
+        .execute(&fixture.owner)
+        .await
+        .unwrap();
     let handled = work(
         &fixture,
-        |_, _| Outcome::Retry(Failure { code: "PROVIDER_RETRY", message: "The store did not answer.".to_owned() }),
+        |_, _| {
+            Outcome::Retry(Failure {
+                code: "PROVIDER_RETRY",
+                message: "The store did not answer.".to_owned(),
+            })
+        },
         async || {
             // Patience is not what is tested here.
             sqlx::query("update sync_runs set scheduled_at = now() where status = 'queued'")
@@ -194,7 +249,10 @@ async fn a_failing_run_is_tried_again_and_given_up_after_its_last_attempt() {
     )
     .await;
     assert_eq!(handled, 3);
-    assert_eq!(status(&fixture, id).await, ("failed".to_owned(), 3, Some("The store did not answer.".to_owned())));
+    assert_eq!(
+        status(&fixture, id).await,
+        ("failed".to_owned(), 3, Some("The store did not answer.".to_owned()))
+    );
     let history: i32 = sqlx::query_scalar("select jsonb_array_length(error_history) from sync_runs where id = $1")
         .bind(id)
         .fetch_one(&fixture.owner)
@@ -211,7 +269,10 @@ async fn a_throttled_run_waits_without_spending_an_attempt() {
     work(
         &fixture,
         |_, _| {
-            let why = Failure { code: "PROVIDER_LATER", message: "The store asks us to slow down.".to_owned() };
+            let why = Failure {
+                code: "PROVIDER_LATER",
+                message: "The store asks us to slow down.".to_owned(),
+            };
             Outcome::Snooze(Duration::from_secs(3600), why)
         },
         async || status(&fixture, id).await.0 == "queued" && status(&fixture, id).await.2.is_some(),
@@ -238,7 +299,13 @@ async fn a_panic_is_an_attempt_that_failed_and_hurts_no_neighbour() {
     let healthy = queue(&fixture, &tenant).await;
     work(
         &fixture,
-        move |run, _| if run.id == poisoned { panic!("poison") } else { Outcome::Done(None) },
+        move |run, _| {
+            if run.id == poisoned {
+                panic!("poison")
+            } else {
+                Outcome::Done(None)
+            }
+        },
         async || status(&fixture, healthy).await.0 == "succeeded" && status(&fixture, poisoned).await.2.is_some(),
     )
     .await;
@@ -276,7 +343,10 @@ async fn a_stopping_worker_hands_its_run_back_unspent() {
     let id = queue(&fixture, &tenant).await;
     let started = Arc::new(AtomicBool::new(false));
     let stop = CancellationToken::new();
-    let handler = Endless { yields: true, started: started.clone() };
+    let handler = Endless {
+        yields: true,
+        started: started.clone(),
+    };
     let worker = tokio::spawn(Worker::new(fixture.worker.clone(), handler, brisk()).run(stop.clone()));
     while !started.load(Ordering::SeqCst) {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -293,13 +363,22 @@ async fn a_cancelled_run_stops_at_its_next_heartbeat() {
     let id = queue(&fixture, &tenant).await;
     let started = Arc::new(AtomicBool::new(false));
     let stop = CancellationToken::new();
-    let handler = Endless { yields: false, started: started.clone() };
-    let options = WorkerOptions { heartbeat: Duration::from_millis(50), ..brisk() };
+    let handler = Endless {
+        yields: false,
+        started: started.clone(),
+    };
+    let options = WorkerOptions {
+        heartbeat: Duration::from_millis(50),
+        ..brisk()
+    };
     let worker = tokio::spawn(Worker::new(fixture.worker.clone(), handler, options).run(stop.clone()));
     while !started.load(Ordering::SeqCst) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    sqlx::query("update sync_runs set cancel_requested_at = now()").execute(&fixture.owner).await.unwrap();
+    sqlx::query("update sync_runs set cancel_requested_at = now()")
+        .execute(&fixture.owner)
+        .await
+        .unwrap();
     for _ in 0..200 {
         if status(&fixture, id).await.0 == "cancelled" {
             break;

@@ -13,7 +13,9 @@ use apollo_compiler::{ExecutableDocument, Name, Schema};
 const DOCUMENTS: [&str; 3] = ["orders.graphql", "order.graphql", "shop.graphql"];
 
 fn queries() -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "..", "queries", "shopify"].iter().collect()
+    [env!("CARGO_MANIFEST_DIR"), "..", "queries", "shopify"]
+        .iter()
+        .collect()
 }
 
 fn document(name: &str) -> String {
@@ -26,9 +28,16 @@ fn part() -> Valid<Schema> {
 
 /// Shopify's whole schema, where it is there.
 fn whole() -> Option<Valid<Schema>> {
-    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "..", "..", "shared", "shopify", "admin-2026-10.graphql"]
-        .iter()
-        .collect();
+    let path: PathBuf = [
+        env!("CARGO_MANIFEST_DIR"),
+        "..",
+        "..",
+        "shared",
+        "shopify",
+        "admin-2026-10.graphql",
+    ]
+    .iter()
+    .collect();
     let text = fs::read_to_string(path).ok()?;
     // The validator does not know this directive by itself; no document uses an input that has it.
     let text = format!("{text}\ndirective @oneOf on INPUT_OBJECT\n");

@@ -21,7 +21,10 @@ async fn tenant_tables(fixture: &Fixture) -> Vec<String> {
     .fetch_all(&fixture.owner)
     .await
     .unwrap();
-    tables.into_iter().filter(|table| !WITHOUT_ACCOUNT.contains(&table.as_str())).collect()
+    tables
+        .into_iter()
+        .filter(|table| !WITHOUT_ACCOUNT.contains(&table.as_str()))
+        .collect()
 }
 
 #[tokio::test]
@@ -39,7 +42,10 @@ async fn every_table_is_bound_by_policies_for_every_command() {
     .fetch_all(&fixture.owner)
     .await
     .unwrap();
-    assert!(unbound.is_empty(), "without forced row-level security or a policy: {unbound:?}");
+    assert!(
+        unbound.is_empty(),
+        "without forced row-level security or a policy: {unbound:?}"
+    );
 
     let open: Vec<String> = sqlx::query_scalar(
         "select conname::text from pg_constraint
@@ -49,7 +55,10 @@ async fn every_table_is_bound_by_policies_for_every_command() {
     .fetch_all(&fixture.owner)
     .await
     .unwrap();
-    assert!(open.is_empty(), "foreign keys that could point into another account: {open:?}");
+    assert!(
+        open.is_empty(),
+        "foreign keys that could point into another account: {open:?}"
+    );
 }
 
 #[tokio::test]
@@ -91,14 +100,20 @@ async fn without_an_account_there_are_no_rows() {
     let mut api = PgConnection::connect(&fixture.database.url("api")).await.unwrap();
     for table in tenant_tables(&fixture).await {
         let sql = format!("select count(*) from {table}");
-        let rows: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&mut api).await.unwrap();
+        let rows: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+            .fetch_one(&mut api)
+            .await
+            .unwrap();
         assert_eq!(rows, 0, "{table}");
     }
     let mut worker = PgConnection::connect(&fixture.database.url("worker")).await.unwrap();
     for table in tenant_tables(&fixture).await {
         let sql = format!("select count(*) from {table}");
         let refused = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_one(&mut worker).await;
-        assert!(refused.is_err(), "the worker reads {table} without stepping down to an account");
+        assert!(
+            refused.is_err(),
+            "the worker reads {table} without stepping down to an account"
+        );
     }
 }
 
@@ -118,18 +133,29 @@ async fn another_accounts_rows_can_neither_be_read_nor_written() {
     for (statement, expected) in [
         ("update accounts set name = 'taken' where id = $1 returning id", 0),
         ("delete from accounts where id = $1 returning id", 0),
-        ("update integrations set status = 'paused' where account_id = $1 returning id", 0),
+        (
+            "update integrations set status = 'paused' where account_id = $1 returning id",
+            0,
+        ),
         ("delete from shops where account_id = $1 returning id", 0),
         ("select id from integrations where account_id = $1", 0),
     ] {
-        let rows = sqlx::query(statement).bind(theirs.account_id()).fetch_all(&mut *transaction).await.unwrap();
+        let rows = sqlx::query(statement)
+            .bind(theirs.account_id())
+            .fetch_all(&mut *transaction)
+            .await
+            .unwrap();
         assert_eq!(rows.len(), expected, "{statement}");
     }
     transaction.rollback().await.unwrap();
 
     // A row of mine may not point at a store of theirs either.
     let db = fixture.web.write(&mine).await.unwrap();
-    let run = NewRun { integration_id: their_store, job_type: "shopify_fresh", trigger: RunTrigger::Manual };
+    let run = NewRun {
+        integration_id: their_store,
+        job_type: "shopify_fresh",
+        trigger: RunTrigger::Manual,
+    };
     assert!(matches!(db.enqueue_run(&run).await, Err(StoreError::Conflict { .. })));
 }
 
@@ -152,7 +178,11 @@ async fn ten_thousand_cancelled_requests_leave_every_connection_clean() {
     let mut random = StdRng::seed_from_u64(42);
     let mut kept = 0i64;
     for round in 0..10_000u32 {
-        let (tenant, store) = if round % 2 == 0 { (mine, stores[0]) } else { (theirs, stores[1]) };
+        let (tenant, store) = if round % 2 == 0 {
+            (mine, stores[0])
+        } else {
+            (theirs, stores[1])
+        };
         let web = fixture.web.clone();
         let request = async move {
             let db = web.write(&tenant).await?;
@@ -168,7 +198,8 @@ async fn ten_thousand_cancelled_requests_leave_every_connection_clean() {
             let account: String = row.try_get("", "account").unwrap();
             let seen: i64 = row.try_get("", "seen").unwrap();
             assert_eq!((account, seen), (tenant.account_id().to_string(), 1));
-            db.advance_order_cursor(store, chrono::DateTime::from_timestamp(i64::from(round), 0).unwrap()).await?;
+            db.advance_order_cursor(store, chrono::DateTime::from_timestamp(i64::from(round), 0).unwrap())
+                .await?;
             db.commit().await?;
             Ok::<_, StoreError>(())
         };
@@ -188,12 +219,16 @@ async fn ten_thousand_cancelled_requests_leave_every_connection_clean() {
         drop(db);
         fixture.web.ping().await.unwrap();
     }
-    let latest: i64 = sqlx::query("select max(extract(epoch from last_synced_order_updated_at))::bigint from sync_cursors")
-        .fetch_one(&fixture.owner)
-        .await
-        .unwrap()
-        .get(0);
-    assert!(latest >= kept, "a commit that was acknowledged is gone: {latest} < {kept}");
+    let latest: i64 =
+        sqlx::query("select max(extract(epoch from last_synced_order_updated_at))::bigint from sync_cursors")
+            .fetch_one(&fixture.owner)
+            .await
+            .unwrap()
+            .get(0);
+    assert!(
+        latest >= kept,
+        "a commit that was acknowledged is gone: {latest} < {kept}"
+    );
     let left_open: i64 = sqlx::query_scalar(
         "select count(*) from pg_stat_activity
           where datname = current_database() and usename = 'api' and state like 'idle in transaction%'",

@@ -16,6 +16,7 @@ use crate::access::ApiToken;
 use crate::accounts::{ApiTokenRequest, Creator, issue_api_token};
 use crate::connections::unguessable;
 use crate::domain::clock::Clock;
+use crate::domain::entropy::secret_bytes;
 use crate::domain::ids::Role;
 use crate::store::{Database, Tenant};
 
@@ -34,12 +35,15 @@ impl Secrets {
         let file = home.join("secrets.json");
         match fs::read(&file) {
             Ok(text) => serde_json::from_slice(&text).map_err(|error| {
-                CommandError::Failed(format!("{} can't be read ({error}); start with --fresh.", file.display()))
+                CommandError::Failed(format!(
+                    "{} can't be read ({error}); start with --fresh.",
+                    file.display()
+                ))
             }),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let secrets = Self {
                     jwt_secret: unguessable(),
-                    encryption_keys: format!("demo:{}", STANDARD.encode(rand::random::<[u8; 32]>())),
+                    encryption_keys: format!("demo:{}", STANDARD.encode(secret_bytes::<32>())),
                     shopify_api_secret: unguessable(),
                     password: unguessable().chars().take(16).collect(),
                 };
@@ -47,7 +51,10 @@ impl Secrets {
                 write_private(&file, &text)?;
                 Ok(secrets)
             }
-            Err(error) => Err(CommandError::Failed(format!("{} can't be read: {error}", file.display()))),
+            Err(error) => Err(CommandError::Failed(format!(
+                "{} can't be read: {error}",
+                file.display()
+            ))),
         }
     }
 }
@@ -82,7 +89,10 @@ pub(super) fn forget(home: &Path) -> Result<(), CommandError> {
     for name in ["secrets.json", "token"] {
         match fs::remove_file(home.join(name)) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(CommandError::Failed(format!("{} can't be removed: {error}", home.join(name).display())));
+                return Err(CommandError::Failed(format!(
+                    "{} can't be removed: {error}",
+                    home.join(name).display()
+                )));
             }
             _ => {}
         }
@@ -96,6 +106,12 @@ fn write_private(file: &Path, content: &[u8]) -> Result<(), CommandError> {
         fs::create_dir_all(folder).map_err(failed)?;
     }
     let mut open = OpenOptions::new();
-    let mut written = open.write(true).create(true).truncate(true).mode(0o600).open(file).map_err(failed)?;
+    let mut written = open
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(file)
+        .map_err(failed)?;
     written.write_all(content).map_err(failed)
 }

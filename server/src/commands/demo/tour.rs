@@ -13,8 +13,7 @@ use super::step;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The question that the demo ends with.
-const FIRST_QUERY: &str =
-    "{ homeDashboard(range: {preset: LAST_7_DAYS}) { currencyCode kpis { revenueNet { value } orders { value } aov { value } refunds { value } } } }";
+const FIRST_QUERY: &str = "{ homeDashboard(range: {preset: LAST_7_DAYS}) { currencyCode kpis { revenueNet { value } orders { value } aov { value } refunds { value } } } }";
 
 pub(super) struct Tour<'a> {
     address: &'a str,
@@ -27,23 +26,44 @@ impl<'a> Tour<'a> {
     }
 
     /// Signs in, and connects the store if it is not.
-    pub(super) async fn sign_in_and_connect(&self, email: &str, password: &str, shop: &str) -> Result<(), CommandError> {
+    pub(super) async fn sign_in_and_connect(
+        &self,
+        email: &str,
+        password: &str,
+        shop: &str,
+    ) -> Result<(), CommandError> {
         let credentials = json!({ "email": email, "password": password, "token": true });
-        let login = self.client.post(self.url("/api/auth/login")).json(&credentials).send().await;
+        let login = self
+            .client
+            .post(self.url("/api/auth/login"))
+            .json(&credentials)
+            .send()
+            .await;
         let answer = self.read("signing in", login).await?;
         let bearer = answer["token"].as_str().unwrap_or_default().to_owned();
 
         let connected = self.ask(&bearer, "{ integrations { externalId status } }").await?;
-        let is_connected = connected["integrations"]
-            .as_array()
-            .is_some_and(|links| links.iter().any(|link| link["externalId"] == shop && link["status"] == "CONNECTED"));
+        let is_connected = connected["integrations"].as_array().is_some_and(|links| {
+            links
+                .iter()
+                .any(|link| link["externalId"] == shop && link["status"] == "CONNECTED")
+        });
         if !is_connected {
             // The client follows the redirects to the store's consent and back, as a browser does.
-            let begin = self.client.get(self.url("/api/connect/shopify")).query(&[("shop", shop)]);
-            let answer = begin.bearer_auth(&bearer).send().await.map_err(failed("connecting the store"))?;
+            let begin = self
+                .client
+                .get(self.url("/api/connect/shopify"))
+                .query(&[("shop", shop)]);
+            let answer = begin
+                .bearer_auth(&bearer)
+                .send()
+                .await
+                .map_err(failed("connecting the store"))?;
             if !answer.status().is_success() {
                 let status = answer.status();
-                return Err(CommandError::Failed(format!("The store could not be connected ({status}).")));
+                return Err(CommandError::Failed(format!(
+                    "The store could not be connected ({status})."
+                )));
             }
         }
         step(&format!("store       {shop}, connected by OAuth"));
@@ -85,7 +105,10 @@ impl<'a> Tour<'a> {
         let answer = self.ask(token, FIRST_QUERY).await?;
         let address = self.address;
         println!();
-        println!("Ready after {:.1} s. Ctrl-C stops it; the data stays.", took.as_secs_f64());
+        println!(
+            "Ready after {:.1} s. Ctrl-C stops it; the data stays.",
+            took.as_secs_f64()
+        );
         println!();
         println!("  GraphQL   POST {address}/graphql");
         println!("  Schema    {address}/schema.graphql");

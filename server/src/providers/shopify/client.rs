@@ -101,7 +101,10 @@ impl Shopify {
             orders.push(if reasons.is_empty() {
                 self.pulled(access, node).await?
             } else {
-                unreadable(node, format!("Shopify left out a part of this order: {}", reasons.join("; ")))
+                unreadable(
+                    node,
+                    format!("Shopify left out a part of this order: {}", reasons.join("; ")),
+                )
             });
         }
         Ok(OrderPage {
@@ -157,7 +160,10 @@ impl Shopify {
                 id: id.clone(),
                 after: after.clone(),
             };
-            let Some(page) = self.agreements_of::<wire::OrderAgreements, wire::Page>(access, variables).await? else {
+            let Some(page) = self
+                .agreements_of::<wire::OrderAgreements, wire::Page>(access, variables)
+                .await?
+            else {
                 return Ok(Err(vanished()));
             };
             for node in &page.nodes {
@@ -197,7 +203,9 @@ impl Shopify {
                     return Ok(Err(vanished()));
                 };
                 let Some(found) = page.nodes.into_iter().find(|found| found.id == agreement.id) else {
-                    return Ok(Err("the order's agreements changed their sequence while it was read".to_owned()));
+                    return Ok(Err(
+                        "the order's agreements changed their sequence while it was read".to_owned()
+                    ));
                 };
                 append(&mut order["agreements"]["nodes"][position]["sales"], &found.sales)?;
                 end = found.sales.page_info;
@@ -238,7 +246,11 @@ impl Shopify {
     }
 
     /// Asks about the agreements of one order; none when there is no such order any more.
-    async fn agreements_of<Q, T>(&self, access: &ShopAccess, variables: Q::Variables) -> Result<Option<T>, ProviderError>
+    async fn agreements_of<Q, T>(
+        &self,
+        access: &ShopAccess,
+        variables: Q::Variables,
+    ) -> Result<Option<T>, ProviderError>
     where
         Q: GraphQLQuery,
         Q::Variables: Sync,
@@ -267,7 +279,8 @@ impl Shopify {
         Q: GraphQLQuery,
         Q::Variables: Sync,
     {
-        self.ask_store::<Q>(&access.domain, &access.access_token, variables).await
+        self.ask_store::<Q>(&access.domain, &access.access_token, variables)
+            .await
     }
 
     /// Asks one question: waits for the bucket before, and once more where the store says so.
@@ -297,7 +310,9 @@ impl Shopify {
 
         let mut tries = 0;
         loop {
-            let wait = self.paces.reserve(domain, body.operation_name, SHORT_WAIT, Instant::now());
+            let wait = self
+                .paces
+                .reserve(domain, body.operation_name, SHORT_WAIT, Instant::now());
             if wait > SHORT_WAIT {
                 return Err(Refusal::Failed(ProviderError::Later {
                     after: wait,
@@ -376,7 +391,10 @@ impl Shopify {
 
     /// An API version that is no longer supported is replaced by the oldest one that is, without a word but this header.
     fn notice_version(&self, domain: &str, answer: &Answer) {
-        let served = answer.headers.get(API_VERSION).and_then(|version| version.to_str().ok());
+        let served = answer
+            .headers
+            .get(API_VERSION)
+            .and_then(|version| version.to_str().ok());
         if let Some(served) = served
             && served != self.config.api_version
         {
@@ -526,7 +544,9 @@ fn is_unapproved(text: &str) -> bool {
 }
 
 fn unapproved(said: &str) -> String {
-    format!("Shopify has not approved this app for protected customer data yet ({said}); request access for it in the app's settings at Shopify.")
+    format!(
+        "Shopify has not approved this app for protected customer data yet ({said}); request access for it in the app's settings at Shopify."
+    )
 }
 
 /// The cursor to go on from, if there is more; refuses to go in circles.
@@ -579,7 +599,9 @@ fn read<T: DeserializeOwned>(data: &RawValue) -> Result<T, ProviderError> {
 }
 
 fn unexpected(error: serde_json::Error) -> ProviderError {
-    ProviderError::Broken(format!("Shopify's answer does not have the shape that was asked for: {error}"))
+    ProviderError::Broken(format!(
+        "Shopify's answer does not have the shape that was asked for: {error}"
+    ))
 }
 
 fn retry(why: String) -> Refusal {

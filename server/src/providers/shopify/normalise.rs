@@ -56,7 +56,11 @@ pub(super) fn order_fact(order: &OrderNode, timezone: Tz, currency: CurrencyCode
     if order.agreements.page_info.has_next_page {
         return Err("the order has more agreements than the payload holds".to_owned());
     }
-    let placed_at = order.agreements.nodes.iter().filter(|agreement| is_placement(agreement));
+    let placed_at = order
+        .agreements
+        .nodes
+        .iter()
+        .filter(|agreement| is_placement(agreement));
     let placed_at = placed_at.map(|agreement| agreement.happened_at).min();
     let order_date = day_of(placed_at.unwrap_or(order.processed_at), timezone)?;
 
@@ -163,7 +167,9 @@ impl LedgerRow {
             if of != currency {
                 Err(format!("a sale is in {of}, but the store's numbers are in {currency}"))
             } else if amount.abs() >= LARGEST_AMOUNT || amount.normalize().scale() > DECIMALS {
-                Err(format!("the order has a sale of {amount} {currency}, which can't be kept exactly"))
+                Err(format!(
+                    "the order has a sale of {amount} {currency}, which can't be kept exactly"
+                ))
             } else {
                 Ok(amount)
             }
@@ -255,7 +261,9 @@ fn is_placement(agreement: &Agreement) -> bool {
 /// The numeric id at the end of `gid://shopify/Order/123` or of `123`.
 pub(super) fn number_in(id: &str) -> Result<i64, String> {
     let number = id.rsplit('/').next().unwrap_or(id);
-    number.parse().map_err(|_| format!("`{}` is not one of Shopify's ids", quoted(id)))
+    number
+        .parse()
+        .map_err(|_| format!("`{}` is not one of Shopify's ids", quoted(id)))
 }
 
 /// The numeric id of an order that could not be read as a whole.
@@ -270,7 +278,10 @@ pub(super) fn external_id(payload: &RawValue) -> Option<String> {
 
 /// The sentence for an order that does not have the shape that was asked for.
 pub(super) fn unreadable(error: &serde_json::Error) -> String {
-    format!("the order does not have the shape that was asked for: {}", quoted(&error.to_string()))
+    format!(
+        "the order does not have the shape that was asked for: {}",
+        quoted(&error.to_string())
+    )
 }
 
 #[cfg(test)]

@@ -116,7 +116,9 @@ impl Shopify {
     pub(super) fn genuine_callback(&self, query: &[(String, String)]) -> Result<Callback, ProviderError> {
         let refused = |why: &str| Err(ProviderError::Denied(why.to_owned()));
         if !self.is_signed(query) {
-            return refused("This address was not made by Shopify, or was changed on its way; connect the store again.");
+            return refused(
+                "This address was not made by Shopify, or was changed on its way; connect the store again.",
+            );
         }
         let (Some(timestamp), Some(shop), Some(state), Some(code)) = (
             only(query, "timestamp"),
@@ -130,7 +132,7 @@ impl Shopify {
             .parse()
             .ok()
             .and_then(|seconds| DateTime::<Utc>::from_timestamp(seconds, 0));
-        if !made_at.is_some_and(|made_at| (self.clock.now() - made_at).abs() <= CALLBACK_TOLERANCE) {
+        if made_at.is_none_or(|made_at| (self.clock.now() - made_at).abs() > CALLBACK_TOLERANCE) {
             return refused("This address is too old to be used; connect the store again.");
         }
         let shop = shop.to_ascii_lowercase();
@@ -333,10 +335,16 @@ mod tests {
     const SHOP: (&str, &str) = ("shop", "some-shop.myshopify.com");
     const TIMESTAMP: (&str, &str) = ("timestamp", "1337178173");
     const STATE: (&str, &str) = ("state", "0.6784241404160823");
-    const HMAC: (&str, &str) = ("hmac", "700e2dadb827fcc8609e9d5ce208b2e9cdaab9df07390d2cbca10d7c328fc4bf");
+    const HMAC: (&str, &str) = (
+        "hmac",
+        "700e2dadb827fcc8609e9d5ce208b2e9cdaab9df07390d2cbca10d7c328fc4bf",
+    );
 
     fn query(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()))
+            .collect()
     }
 
     /// An app with these secrets, `late` after the vector's timestamp.
@@ -350,7 +358,10 @@ mod tests {
     #[test]
     fn published_signatures_are_right() {
         let app = app(&["hush"], TimeDelta::zero());
-        let published = ("hmac", "4712bf92ffc2917d15a2f5a273e39f0116667419aa4b6ac0b3baaf26fa3c4d20");
+        let published = (
+            "hmac",
+            "4712bf92ffc2917d15a2f5a273e39f0116667419aa4b6ac0b3baaf26fa3c4d20",
+        );
         assert!(app.is_signed(&query(&[SHOP, published, TIMESTAMP, CODE])));
         assert!(app.is_signed(&query(&[STATE, HMAC, SHOP, TIMESTAMP, CODE])));
         assert!(!app.is_signed(&query(&[SHOP, HMAC, TIMESTAMP, CODE])));
@@ -360,7 +371,9 @@ mod tests {
     #[test]
     fn a_genuine_callback_is_let_in_while_it_is_fresh() {
         let callback = query(&[CODE, HMAC, SHOP, STATE, TIMESTAMP]);
-        let fresh = app(&["hush"], TimeDelta::minutes(4)).genuine_callback(&callback).expect("fresh");
+        let fresh = app(&["hush"], TimeDelta::minutes(4))
+            .genuine_callback(&callback)
+            .expect("fresh");
         assert_eq!(fresh.state, STATE.1);
         assert_eq!(fresh.code.expose_secret(), CODE.1);
         assert_eq!(fresh.shop_domain.as_deref(), Some(SHOP.1));
@@ -373,7 +386,11 @@ mod tests {
     #[test]
     fn the_secret_that_is_rotated_out_still_signs() {
         let callback = query(&[CODE, HMAC, SHOP, STATE, TIMESTAMP]);
-        assert!(app(&["new", "hush"], TimeDelta::zero()).genuine_callback(&callback).is_ok());
+        assert!(
+            app(&["new", "hush"], TimeDelta::zero())
+                .genuine_callback(&callback)
+                .is_ok()
+        );
         assert!(app(&["new"], TimeDelta::zero()).genuine_callback(&callback).is_err());
     }
 
@@ -383,7 +400,13 @@ mod tests {
         for pairs in [
             &[CODE, HMAC, SHOP, STATE, TIMESTAMP, ("shop", "other.myshopify.com")][..],
             &[CODE, HMAC, HMAC, SHOP, STATE, TIMESTAMP],
-            &[CODE, HMAC, ("shop", "some-shop.myshopify.com.evil.example"), STATE, TIMESTAMP],
+            &[
+                CODE,
+                HMAC,
+                ("shop", "some-shop.myshopify.com.evil.example"),
+                STATE,
+                TIMESTAMP,
+            ],
             &[CODE, HMAC, SHOP, ("state", "0.6784241404160824"), TIMESTAMP],
         ] {
             assert!(app.genuine_callback(&query(pairs)).is_err(), "{pairs:?}");
@@ -392,7 +415,12 @@ mod tests {
 
     #[test]
     fn what_is_signed_is_encoded_as_in_a_browser() {
-        let text = signed_text(&query(&[("b[]", "1 2"), ("a", "ü+/"), ("hmac", "x"), ("signature", "y")]));
+        let text = signed_text(&query(&[
+            ("b[]", "1 2"),
+            ("a", "ü+/"),
+            ("hmac", "x"),
+            ("signature", "y"),
+        ]));
         assert_eq!(text, "a=%C3%BC%2B%2F&b%5B%5D=1%202");
     }
 
@@ -469,7 +497,8 @@ mod tests {
         let app = app(&["hush"], TimeDelta::zero());
         let set = |json: &str| app.token_set(serde_json::from_str(json).expect("an answer"));
         let now = app.clock.now();
-        let usual = set(r#"{"access_token":"a","expires_in":3600,"refresh_token":"r","refresh_token_expires_in":7776000}"#);
+        let usual =
+            set(r#"{"access_token":"a","expires_in":3600,"refresh_token":"r","refresh_token_expires_in":7776000}"#);
         assert_eq!(usual.access_expires_at, Some(now + TimeDelta::hours(1)));
         assert_eq!(usual.refresh_expires_at, Some(now + TimeDelta::days(90)));
         let unsaid = set(r#"{"access_token":"a","refresh_token":"r"}"#);

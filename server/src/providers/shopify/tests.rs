@@ -175,7 +175,12 @@ async fn a_page_is_asked_for_by_its_last_change_and_read_order_by_order() {
     let mut broken = small_order(2);
     broken["processedAt"] = json!("nonsense");
     store.will_say(&page(json!([small_order(1), broken, null, small_order(3)]), Some("c1")));
-    let page = store.open().await.orders(&access(), &query(Some("c0"))).await.expect("a page");
+    let page = store
+        .open()
+        .await
+        .orders(&access(), &query(Some("c0")))
+        .await
+        .expect("a page");
 
     let asked = &store.asked()[0];
     assert_eq!(asked["path"], format!("/{SHOP}/admin/api/2026-10/graphql.json"));
@@ -195,7 +200,9 @@ async fn a_page_is_asked_for_by_its_last_change_and_read_order_by_order() {
                 assert!(payload.get().contains("gid://shopify/ProductSale/1"));
                 Ok(fact.id.0)
             }
-            PulledOrder::Unreadable { external_id, reason, .. } => {
+            PulledOrder::Unreadable {
+                external_id, reason, ..
+            } => {
                 assert!(reason.contains("shape"), "{reason}");
                 Err(external_id)
             }
@@ -207,12 +214,19 @@ async fn a_page_is_asked_for_by_its_last_change_and_read_order_by_order() {
 #[tokio::test]
 async fn a_ledger_that_does_not_fit_is_completed() {
     let sales = |amounts: &[&str], next| connection(amounts.iter().map(|amount| sale(amount)).collect(), next);
-    let nested = |agreements: Value| json!({"data": {"order": {"id": "gid://shopify/Order/1", "agreements": agreements}}});
+    let nested =
+        |agreements: Value| json!({"data": {"order": {"id": "gid://shopify/Order/1", "agreements": agreements}}});
     let store = Store::default();
-    let first = json!([agreement(1, sales(&["1.0"], None)), agreement(2, sales(&["2.0"], Some("s2")))]);
+    let first = json!([
+        agreement(1, sales(&["1.0"], None)),
+        agreement(2, sales(&["2.0"], Some("s2")))
+    ]);
     store
         .will_say(&page(json!([order(1, connection(first, Some("a2")))]), None))
-        .will_say(&nested(connection(json!([agreement(3, sales(&["4.0"], Some("s3")))]), Some("a3"))))
+        .will_say(&nested(connection(
+            json!([agreement(3, sales(&["4.0"], Some("s3")))]),
+            Some("a3"),
+        )))
         .will_say(&nested(connection(json!([agreement(4, sales(&["8.0"], None))]), None)))
         // The second agreement: the cursor before it, then two more pages of sales.
         .will_say(&nested(json!({"pageInfo": {"hasNextPage": true, "endCursor": "a1"}})))
@@ -221,13 +235,21 @@ async fn a_ledger_that_does_not_fit_is_completed() {
         // The third one.
         .will_say(&nested(json!({"pageInfo": {"hasNextPage": true, "endCursor": "a2"}})))
         .will_say(&nested(json!({"nodes": [agreement(3, sales(&["64.0"], None))]})));
-    let page = store.open().await.orders(&access(), &query(None)).await.expect("a page");
+    let page = store
+        .open()
+        .await
+        .orders(&access(), &query(None))
+        .await
+        .expect("a page");
     let [PulledOrder::Read { payload, fact }] = page.orders.as_slice() else {
         panic!("one readable order expected: {:?}", page.orders);
     };
     assert_eq!(fact.totals.gross_sales, 127.into());
     assert_eq!(replay(payload, Tz::UTC, access().currency).as_ref(), Ok(&**fact));
-    let variables: Vec<Value> = store.asked()[1..].iter().map(|asked| asked["variables"].clone()).collect();
+    let variables: Vec<Value> = store.asked()[1..]
+        .iter()
+        .map(|asked| asked["variables"].clone())
+        .collect();
     let id = "gid://shopify/Order/1";
     assert_eq!(
         variables,
@@ -250,9 +272,22 @@ async fn an_order_whose_ledger_can_not_be_completed_is_unreadable_alone() {
     let gone = json!({"data": {"order": null}});
     for (answer, expected) in [(again, "same page again"), (gone, "deleted while it was read")] {
         let store = Store::default();
-        store.will_say(&page(json!([endless, small_order(2)]), None)).will_say(&answer);
-        let page = store.open().await.orders(&access(), &query(None)).await.expect("a page");
-        let [PulledOrder::Unreadable { external_id, reason, .. }, PulledOrder::Read { .. }] = page.orders.as_slice() else {
+        store
+            .will_say(&page(json!([endless, small_order(2)]), None))
+            .will_say(&answer);
+        let page = store
+            .open()
+            .await
+            .orders(&access(), &query(None))
+            .await
+            .expect("a page");
+        let [
+            PulledOrder::Unreadable {
+                external_id, reason, ..
+            },
+            PulledOrder::Read { .. },
+        ] = page.orders.as_slice()
+        else {
             panic!("one unreadable order expected: {:?}", page.orders);
         };
         assert_eq!(external_id.as_deref(), Some("1"));
@@ -264,10 +299,22 @@ async fn an_order_whose_ledger_can_not_be_completed_is_unreadable_alone() {
 async fn a_page_that_costs_too_much_is_halved_until_it_does_not() {
     let store = Store::default();
     let costly = json!({"errors": [error("MAX_COST_EXCEEDED", "Query cost is 1723, which exceeds the limit")]});
-    store.will_say(&costly).will_say(&costly).will_say(&page(json!([small_order(1)]), None));
-    let page = store.open().await.orders(&access(), &query(None)).await.expect("a page");
+    store
+        .will_say(&costly)
+        .will_say(&costly)
+        .will_say(&page(json!([small_order(1)]), None));
+    let page = store
+        .open()
+        .await
+        .orders(&access(), &query(None))
+        .await
+        .expect("a page");
     assert_eq!(page.page_size, 12);
-    let sizes: Vec<Value> = store.asked().iter().map(|asked| asked["variables"]["first"].clone()).collect();
+    let sizes: Vec<Value> = store
+        .asked()
+        .iter()
+        .map(|asked| asked["variables"]["first"].clone())
+        .collect();
     assert_eq!(sizes, [json!(50), json!(25), json!(12)]);
 
     let store = Store::default();
@@ -304,7 +351,10 @@ async fn a_short_throttle_is_waited_for_and_a_long_one_passed_on() {
     store.will_say(&with_cost(page(json!([]), None), 1900.0, 0.0));
     let shopify = store.open().await;
     shopify.orders(&access(), &query(None)).await.expect("the first page");
-    let later = shopify.orders(&access(), &query(None)).await.expect_err("the bucket is empty");
+    let later = shopify
+        .orders(&access(), &query(None))
+        .await
+        .expect_err("the bucket is empty");
     assert!(matches!(later, ProviderError::Later { .. }), "{later:?}");
     assert_eq!(store.asked().len(), 1);
 }
@@ -347,21 +397,38 @@ async fn errors_in_an_answer_are_never_overlooked() {
         "message": "Access denied for customer field.", "path": ["orders", "nodes", 0, "customer"],
         "extensions": {"code": "ACCESS_DENIED", "requiredAccess": "`read_customers` access scope."},
     });
-    let warned = json!({"search": [{"path": ["orders"], "warnings": [{"field": "updated", "message": "Unknown term"}]}]});
+    let warned =
+        json!({"search": [{"path": ["orders"], "warnings": [{"field": "updated", "message": "Unknown term"}]}]});
     let with_errors = |errors: Value| json!({"data": page(json!([small_order(1)]), None)["data"], "errors": errors});
     let cases = [
-        (with_errors(json!([denied])), "Denied", "`customer`: it takes the `read_customers` access scope"),
+        (
+            with_errors(json!([denied])),
+            "Denied",
+            "`customer`: it takes the `read_customers` access scope",
+        ),
         (
             json!({"errors": [error("", "This app is not approved to access the Order object.")]}),
             "Denied",
             "protected customer data",
         ),
-        (json!({"data": null, "errors": [error("INTERNAL_SERVER_ERROR", "Internal error")]}), "Retry", "Internal error"),
-        (json!({"errors": [error("undefinedField", "Field 'x' doesn't exist")]}), "Broken", "Field 'x'"),
+        (
+            json!({"data": null, "errors": [error("INTERNAL_SERVER_ERROR", "Internal error")]}),
+            "Retry",
+            "Internal error",
+        ),
+        (
+            json!({"errors": [error("undefinedField", "Field 'x' doesn't exist")]}),
+            "Broken",
+            "Field 'x'",
+        ),
         (with_errors(json!("something is wrong")), "Broken", "something is wrong"),
         (with_errors(json!({"base": ["wrong"]})), "Broken", "base"),
         (with_errors(json!([error("", "no path")])), "Broken", "no path"),
-        (json!({"data": page(json!([]), None)["data"], "extensions": warned}), "Broken", "Unknown term"),
+        (
+            json!({"data": page(json!([]), None)["data"], "extensions": warned}),
+            "Broken",
+            "Unknown term",
+        ),
         (json!({"data": {"orders": null}}), "Broken", "shape"),
         (json!({}), "Retry", "without data"),
         (page(json!([]), Some("c0")), "", ""),
@@ -371,7 +438,12 @@ async fn errors_in_an_answer_are_never_overlooked() {
         store.will_say(&body);
         if kind.is_empty() {
             let error = store.open().await.orders(&access(), &query(Some("c0"))).await;
-            assert!(error.expect_err("going in circles").to_string().contains("same page again"));
+            assert!(
+                error
+                    .expect_err("going in circles")
+                    .to_string()
+                    .contains("same page again")
+            );
             continue;
         }
         let error = refused(&store).await;
@@ -394,8 +466,19 @@ async fn an_error_inside_one_order_spoils_that_order_alone() {
     }]);
     let store = Store::default();
     store.will_say(&body);
-    let page = store.open().await.orders(&access(), &query(None)).await.expect("a page");
-    let [PulledOrder::Read { .. }, PulledOrder::Unreadable { external_id, reason, .. }] = page.orders.as_slice() else {
+    let page = store
+        .open()
+        .await
+        .orders(&access(), &query(None))
+        .await
+        .expect("a page");
+    let [
+        PulledOrder::Read { .. },
+        PulledOrder::Unreadable {
+            external_id, reason, ..
+        },
+    ] = page.orders.as_slice()
+    else {
         panic!("the second order is spoilt: {:?}", page.orders);
     };
     assert_eq!(external_id.as_deref(), Some("2"));
@@ -406,7 +489,13 @@ async fn an_error_inside_one_order_spoils_that_order_alone() {
 async fn a_token_goes_to_stores_of_shopifys_alone() {
     let store = Store::default();
     let shopify = store.open().await;
-    for domain in ["evil.example", "a.myshopify.com.evil.example", "a.myshopify.com/..", "A.myshopify.com", ""] {
+    for domain in [
+        "evil.example",
+        "a.myshopify.com.evil.example",
+        "a.myshopify.com/..",
+        "A.myshopify.com",
+        "",
+    ] {
         let access = ShopAccess {
             domain: domain.to_owned(),
             ..access()
@@ -452,7 +541,10 @@ async fn a_code_becomes_tokens_and_a_profile() {
     assert_eq!(asked[0]["path"], format!("/{SHOP}/admin/oauth/access_token"));
     assert_eq!(asked[0]["expiring"], "1");
     assert_eq!(asked[0]["code"], "canary-code");
-    assert_eq!((&asked[0]["client_id"], &asked[0]["client_secret"]), (&json!("key"), &json!("hush")));
+    assert_eq!(
+        (&asked[0]["client_id"], &asked[0]["client_secret"]),
+        (&json!("key"), &json!("hush"))
+    );
     assert_eq!(asked[1]["token"], TOKEN);
 }
 
@@ -462,7 +554,12 @@ async fn a_domain_that_leads_to_another_store_is_refused() {
     store
         .will_say(&json!({"access_token": TOKEN, "scope": ""}))
         .will_say(&shop("another.myshopify.com"));
-    let error = store.open().await.exchange(&callback()).await.expect_err("another store");
+    let error = store
+        .open()
+        .await
+        .exchange(&callback())
+        .await
+        .expect_err("another store");
     assert!(error.to_string().contains("another.myshopify.com"), "{error}");
 }
 
@@ -472,9 +569,15 @@ async fn a_refresh_brings_the_next_pair_or_says_why_not() {
     let store = Store::default();
     store.will_say(&json!({"access_token": "next", "refresh_token": "next-refresh", "expires_in": 3600}));
     let tokens = store.open().await.refresh(SHOP, &refresh_token).await.expect("a pair");
-    assert_eq!(tokens.refresh_token.expect("the next one").expose_secret(), "next-refresh");
+    assert_eq!(
+        tokens.refresh_token.expect("the next one").expose_secret(),
+        "next-refresh"
+    );
     let asked = &store.asked()[0];
-    assert_eq!((&asked["grant_type"], &asked["refresh_token"]), (&json!("refresh_token"), &json!("canary-refresh")));
+    assert_eq!(
+        (&asked["grant_type"], &asked["refresh_token"]),
+        (&json!("refresh_token"), &json!("canary-refresh"))
+    );
 
     let cases = [
         (400, "{\"error\":\"invalid_grant\"}", "Reconnect"),

@@ -176,7 +176,12 @@ pub(super) fn read_errors(errors: &Value) -> Vec<ApiError> {
             .collect(),
         Value::Object(by_field) => by_field
             .iter()
-            .map(|(field, messages)| sentence(format!("{field}: {}", text(messages).unwrap_or_else(|| messages.to_string()))))
+            .map(|(field, messages)| {
+                sentence(format!(
+                    "{field}: {}",
+                    text(messages).unwrap_or_else(|| messages.to_string())
+                ))
+            })
             .collect(),
         other => vec![sentence(other.to_string())],
     }
@@ -291,6 +296,10 @@ impl OrderExtent {
     /// Whether every agreement and every sale is here.
     pub(super) fn is_complete(&self) -> bool {
         !self.agreements.page_info.has_next_page
-            && self.agreements.nodes.iter().all(|agreement| !agreement.sales.page_info.has_next_page)
+            && self
+                .agreements
+                .nodes
+                .iter()
+                .all(|agreement| !agreement.sales.page_info.has_next_page)
     }
 }

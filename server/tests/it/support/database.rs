@@ -48,6 +48,18 @@ impl TestDatabase {
         Self { name, shared }
     }
 
+    /// A database without anything in it.
+    pub(crate) async fn empty() -> Self {
+        let migrated = Self::new().await;
+        let name = format!("e_{}", Uuid::new_v4().simple());
+        let made = migrated.shared.cluster.create_database(&name, None).await;
+        made.expect("an empty database can be made");
+        Self {
+            name,
+            shared: migrated.shared,
+        }
+    }
+
     /// The connection string for a role: `owner` (a superuser, bound by no policy), `api` or `worker`.
     pub(crate) fn url(&self, role: &str) -> String {
         self.shared.cluster.url(role, &self.name)

@@ -52,7 +52,7 @@ impl Fixture {
     /// A connected store of the account, never synced.
     pub(crate) async fn store(&self, tenant: &Tenant) -> IntegrationId {
         let domain = format!("shop-{}.myshopify.com", Uuid::new_v4().simple());
-        let integration = sqlx::query_scalar(
+        sqlx::query_scalar(
             "with shop as (
                  insert into shops (account_id, shop_domain, shopify_shop_id, name, currency, iana_timezone,
                                     taxes_included, installed_at)
@@ -67,7 +67,6 @@ impl Fixture {
         .bind(domain)
         .fetch_one(&self.owner)
         .await
-        .unwrap();
-        integration
+        .unwrap()
     }
 }

@@ -38,10 +38,19 @@ pub(crate) fn days(ledger: &[LedgerRow], timezone: Tz) -> BTreeMap<NaiveDate, Da
 
     let mut placed: HashMap<u64, NaiveDate> = HashMap::new();
     for row in counted() {
-        let day = if row.reason == "ORDER" { local(row.happened_at) } else { local(row.processed_at) };
-        let has_order = ledger.iter().any(|other| other.order_id == row.order_id && other.reason == "ORDER");
+        let day = if row.reason == "ORDER" {
+            local(row.happened_at)
+        } else {
+            local(row.processed_at)
+        };
+        let has_order = ledger
+            .iter()
+            .any(|other| other.order_id == row.order_id && other.reason == "ORDER");
         if row.reason == "ORDER" || !has_order {
-            placed.entry(row.order_id).and_modify(|known| *known = day.min(*known)).or_insert(day);
+            placed
+                .entry(row.order_id)
+                .and_modify(|known| *known = day.min(*known))
+                .or_insert(day);
         }
     }
 

@@ -65,13 +65,6 @@ pub(crate) struct User {
 }
 
 impl World {
-    /// At this moment of the real world.
-    pub(crate) async fn now() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "a world that begins now")]
-        let now = Utc::now();
-        Self::at(now).await
-    }
-
     /// At a moment of the test's choice.
     pub(crate) async fn at(now: DateTime<Utc>) -> Self {
         Self::with(now, |config| config).await
@@ -83,13 +76,25 @@ impl World {
         let fixture = Fixture::new().await;
         let time = Time(Arc::new(Mutex::new(now)));
         let ticking = time.clone();
-        let sandbox = Sandbox::new(tune(SandboxConfig::new("key", API_SECRET, Arc::new(move || ticking.now()))));
+        let sandbox = Sandbox::new(tune(SandboxConfig::new(
+            "key",
+            API_SECRET,
+            Arc::new(move || ticking.now()),
+        )));
         let shopify = listen(sandbox.router()).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let http = Client::new();
         let stop = CancellationToken::new();
-        let world = Self { fixture, sandbox, time, address, shopify, http, stop };
+        let world = Self {
+            fixture,
+            sandbox,
+            time,
+            address,
+            shopify,
+            http,
+            stop,
+        };
 
         let app = world.app(&world.fixture.web);
         let auth = AuthConfig {
@@ -113,7 +118,8 @@ impl World {
         Clock::from_fn(move || ticking.now())
     }
 
-    fn app(&self, database: &Database) -> App {
+    /// The parts of a process that works with this database.
+    pub(crate) fn app(&self, database: &Database) -> App {
         let shopify = ShopifyConfig {
             api_key: "key".to_owned(),
             api_secrets: vec![API_SECRET.into()],
@@ -121,7 +127,9 @@ impl World {
             api_version: server::config::SHOPIFY_API_VERSION.to_owned(),
             base_url: format!("{}/{{shop}}", self.shopify),
         };
-        let keys = EncryptionConfig { keys: vec![("k1".to_owned(), ENCRYPTION_KEY)] };
+        let keys = EncryptionConfig {
+            keys: vec![("k1".to_owned(), ENCRYPTION_KEY)],
+        };
         let public_url = self.address.parse().unwrap();
         App::production(database.clone(), self.clock(), &keys, shopify, public_url).unwrap()
     }
@@ -131,13 +139,26 @@ impl World {
         let account = check_account(name, currency, timezone).unwrap();
         let email = format!("{}@example.com", name.to_lowercase());
         let password = SecretString::from("correct horse battery");
-        let owner = FirstUser { email: &email, name, password: Some(&password) };
+        let owner = FirstUser {
+            email: &email,
+            name,
+            password: Some(&password),
+        };
         let opened = open_account(&self.fixture.web, &account, &owner).await.unwrap();
         let login = json!({ "email": email, "password": "correct horse battery", "token": true });
-        let answer = self.http.post(format!("{}/api/auth/login", self.address)).json(&login).send().await.unwrap();
+        let answer = self
+            .http
+            .post(format!("{}/api/auth/login", self.address))
+            .json(&login)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
         let answer: Value = answer.json().await.unwrap();
-        User { tenant: opened.tenant, bearer: answer["token"].as_str().unwrap().to_owned() }
+        User {
+            tenant: opened.tenant,
+            bearer: answer["token"].as_str().unwrap().to_owned(),
+        }
     }
 
     /// Connects a store by the OAuth flow, as a browser goes through it; answers where that ended.
@@ -161,7 +182,10 @@ impl World {
 
     /// A worker like the one in production, that has not started.
     pub(crate) fn worker(&self) -> Worker<Jobs> {
-        let sync = SyncConfig { fresh_every: Duration::from_secs(900), nightly_at: chrono::NaiveTime::MIN };
+        let sync = SyncConfig {
+            fresh_every: Duration::from_secs(900),
+            nightly_at: chrono::NaiveTime::MIN,
+        };
         let options = WorkerOptions {
             poll: Duration::from_millis(20),
             housekeeping: Duration::from_secs(3600),
@@ -177,7 +201,10 @@ impl World {
         let working = tokio::spawn(self.worker().run(stop.clone()));
         let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
         while self.is_busy().await {
-            assert!(tokio::time::Instant::now() < deadline, "the worker is not through after a minute");
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "the worker is not through after a minute"
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         stop.cancel();
@@ -199,7 +226,8 @@ impl World {
         let links = self.ask(user, "{ integrations { id } }").await;
         for link in links["integrations"].as_array().unwrap() {
             let input = json!({ "input": { "integrationId": link["id"] } });
-            let mutation = "mutation ($input: ManualSyncInput!) { manualSync(input: $input) { userErrors { message } } }";
+            let mutation =
+                "mutation ($input: ManualSyncInput!) { manualSync(input: $input) { userErrors { message } } }";
             let done = self.ask_with(user, mutation, input).await;
             assert_eq!(done["manualSync"]["userErrors"], json!([]));
         }
@@ -212,14 +240,20 @@ impl World {
     }
 
     pub(crate) async fn ask_with(&self, user: &User, query: &str, variables: Value) -> Value {
-        let mut answer = self.post(&user.bearer, &json!({ "query": query, "variables": variables })).await;
+        let mut answer = self
+            .post(&user.bearer, &json!({ "query": query, "variables": variables }))
+            .await;
         assert!(answer.get("errors").is_none(), "{query}\n{answer:#}");
         answer["data"].take()
     }
 
     /// The whole answer.
     pub(crate) async fn post(&self, bearer: &str, body: &Value) -> Value {
-        let request = self.http.post(format!("{}/graphql", self.address)).bearer_auth(bearer).json(body);
+        let request = self
+            .http
+            .post(format!("{}/graphql", self.address))
+            .bearer_auth(bearer)
+            .json(body);
         request.send().await.unwrap().json().await.unwrap()
     }
 

@@ -80,7 +80,11 @@ impl Pace {
 /// How long a throttled question must wait.
 pub(super) fn wait_for(cost: Cost) -> Duration {
     match cost.throttle_status {
-        Some(status) => wait(cost.requested_query_cost - status.currently_available, status.restore_rate).max(MARGIN),
+        Some(status) => wait(
+            cost.requested_query_cost - status.currently_available,
+            status.restore_rate,
+        )
+        .max(MARGIN),
         None => super::UNSAID_WAIT,
     }
 }

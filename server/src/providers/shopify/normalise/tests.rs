@@ -7,7 +7,14 @@ use serde_json::json;
 use super::*;
 
 const LINES: [&str; 8] = [
-    "PRODUCT", "GIFT_CARD", "TIP", "SHIPPING", "DUTY", "FEE", "ADDITIONAL_FEE", "ADJUSTMENT",
+    "PRODUCT",
+    "GIFT_CARD",
+    "TIP",
+    "SHIPPING",
+    "DUTY",
+    "FEE",
+    "ADDITIONAL_FEE",
+    "ADJUSTMENT",
 ];
 
 /// A row of the ledger as Shopify words it; amounts in cents.
@@ -152,17 +159,44 @@ fn each_row_counts_where_the_ledger_says() {
         (row("PRODUCT", "UPDATE", -2, -11900, -1900, 0), returned),
         (row("PRODUCT", "RETURN", -2, -11900, -1900, 0), returned),
         // Given away for nothing: the discount is the price.
-        (row("PRODUCT", "ORDER", 1, 0, 0, 500), [cents(500), cents(500), zero, zero, zero, zero]),
-        (row("PRODUCT", "UPDATE", 1, 0, 0, 500), [cents(500), cents(500), zero, zero, zero, zero]),
+        (
+            row("PRODUCT", "ORDER", 1, 0, 0, 500),
+            [cents(500), cents(500), zero, zero, zero, zero],
+        ),
+        (
+            row("PRODUCT", "UPDATE", 1, 0, 0, 500),
+            [cents(500), cents(500), zero, zero, zero, zero],
+        ),
         (row("PRODUCT", "UPDATE", -1, 0, 0, 0), nothing),
-        (row("ADJUSTMENT", "RETURN", 0, -500, -80, 0), [zero, zero, cents(420), zero, cents(-80), zero]),
+        (
+            row("ADJUSTMENT", "RETURN", 0, -500, -80, 0),
+            [zero, zero, cents(420), zero, cents(-80), zero],
+        ),
         // A restocking fee is kept back from the refund.
-        (row("ADJUSTMENT", "RETURN", 0, 500, 0, 0), [zero, zero, cents(-500), zero, zero, zero]),
-        (row("SHIPPING", "ORDER", 1, 595, 95, 0), [zero, zero, zero, cents(500), cents(95), zero]),
-        (row("SHIPPING", "RETURN", -1, -595, -95, 0), [zero, zero, zero, cents(-500), cents(-95), zero]),
-        (row("DUTY", "ORDER", 1, 1000, 0, 0), [zero, zero, zero, zero, zero, cents(1000)]),
-        (row("FEE", "ORDER", 1, 119, 19, 0), [zero, zero, zero, zero, cents(19), cents(100)]),
-        (row("ADDITIONAL_FEE", "ORDER", 1, 300, 0, 0), [zero, zero, zero, zero, zero, cents(300)]),
+        (
+            row("ADJUSTMENT", "RETURN", 0, 500, 0, 0),
+            [zero, zero, cents(-500), zero, zero, zero],
+        ),
+        (
+            row("SHIPPING", "ORDER", 1, 595, 95, 0),
+            [zero, zero, zero, cents(500), cents(95), zero],
+        ),
+        (
+            row("SHIPPING", "RETURN", -1, -595, -95, 0),
+            [zero, zero, zero, cents(-500), cents(-95), zero],
+        ),
+        (
+            row("DUTY", "ORDER", 1, 1000, 0, 0),
+            [zero, zero, zero, zero, zero, cents(1000)],
+        ),
+        (
+            row("FEE", "ORDER", 1, 119, 19, 0),
+            [zero, zero, zero, zero, cents(19), cents(100)],
+        ),
+        (
+            row("ADDITIONAL_FEE", "ORDER", 1, 300, 0, 0),
+            [zero, zero, zero, zero, zero, cents(300)],
+        ),
         (row("GIFT_CARD", "ORDER", 1, 5000, 100, 0), nothing),
         (row("TIP", "ORDER", 1, 200, 10, 0), nothing),
     ];
@@ -231,7 +265,11 @@ fn customers_are_new_returning_or_guests() {
         order["customerJourneySummary"] = journey;
         let sums = read(&order).totals;
         assert_eq!(sums.orders, 1);
-        (sums.new_customer_orders, sums.returning_customer_orders, sums.guest_orders)
+        (
+            sums.new_customer_orders,
+            sums.returning_customer_orders,
+            sums.guest_orders,
+        )
     };
     let customer = json!({"id": "gid://shopify/Customer/77"});
     let journey = |index: Value| json!({"ready": true, "customerOrderIndex": index, "lastVisit": null});
@@ -275,11 +313,31 @@ fn an_order_that_would_give_a_wrong_number_gives_none() {
             json!("USD"),
             "a sale is in USD",
         ),
-        ("/agreements/nodes/0/sales/nodes/0/lineType", json!("SUBSCRIPTION"), "unknown type `SUBSCRIPTION`"),
-        ("/agreements/nodes/0/sales/nodes/0/lineType", json!("UNKNOWN"), "an unknown type"),
-        ("/agreements/nodes/0/sales/nodes/0/actionType", json!("SWAP"), "unknown action `SWAP`"),
-        ("/agreements/nodes/0/sales/nodes/0/actionType", json!("UNKNOWN"), "unknown action"),
-        ("/agreements/nodes/0/sales/nodes/0/totalAmount/shopMoney/amount", json!("1,00"), "shape"),
+        (
+            "/agreements/nodes/0/sales/nodes/0/lineType",
+            json!("SUBSCRIPTION"),
+            "unknown type `SUBSCRIPTION`",
+        ),
+        (
+            "/agreements/nodes/0/sales/nodes/0/lineType",
+            json!("UNKNOWN"),
+            "an unknown type",
+        ),
+        (
+            "/agreements/nodes/0/sales/nodes/0/actionType",
+            json!("SWAP"),
+            "unknown action `SWAP`",
+        ),
+        (
+            "/agreements/nodes/0/sales/nodes/0/actionType",
+            json!("UNKNOWN"),
+            "unknown action",
+        ),
+        (
+            "/agreements/nodes/0/sales/nodes/0/totalAmount/shopMoney/amount",
+            json!("1,00"),
+            "shape",
+        ),
         ("/agreements/nodes/0/sales/nodes/0/totalAmount", Value::Null, "shape"),
         (
             "/agreements/nodes/0/sales/nodes/0/totalAmount/shopMoney/amount",
@@ -291,12 +349,24 @@ fn an_order_that_would_give_a_wrong_number_gives_none() {
             json!("1.00001"),
             "can't be kept exactly",
         ),
-        ("/agreements/nodes/0/sales/nodes/0/quantity", json!(i64::MAX), "can't be a quantity"),
+        (
+            "/agreements/nodes/0/sales/nodes/0/quantity",
+            json!(i64::MAX),
+            "can't be a quantity",
+        ),
         ("/agreements/nodes/0/happenedAt", json!("yesterday"), "shape"),
-        ("/agreements/nodes/0/happenedAt", json!("+262142-12-31T23:59:59Z"), "year 262142"),
+        (
+            "/agreements/nodes/0/happenedAt",
+            json!("+262142-12-31T23:59:59Z"),
+            "year 262142",
+        ),
         ("/processedAt", json!("yesterday"), "shape"),
         ("/agreements/pageInfo/hasNextPage", json!(true), "more agreements"),
-        ("/agreements/nodes/0/sales/pageInfo/hasNextPage", json!(true), "more sales"),
+        (
+            "/agreements/nodes/0/sales/pageInfo/hasNextPage",
+            json!(true),
+            "more sales",
+        ),
         ("/legacyResourceId", json!("five"), "not one of Shopify's ids"),
     ];
     for (place, value, expected) in cases {
@@ -315,7 +385,10 @@ fn the_largest_amount_is_a_thousand_million_million_and_none_is_as_large() {
 #[test]
 fn an_unknown_kind_of_sale_or_agreement_is_judged_by_what_it_says() {
     let mut order = order(&[("ORDER", 1410, vec![row("FEE", "ORDER", 1, 100, 0, 0)])]);
-    for place in ["/agreements/nodes/0/__typename", "/agreements/nodes/0/sales/nodes/0/__typename"] {
+    for place in [
+        "/agreements/nodes/0/__typename",
+        "/agreements/nodes/0/sales/nodes/0/__typename",
+    ] {
         *order.pointer_mut(place).expect("the place is there") = json!("SomethingOfNextYear");
     }
     assert_eq!(read(&order).totals.duties_and_fees, cents(100));
@@ -328,7 +401,10 @@ fn the_id_of_an_unreadable_order_is_found_if_it_is_there() {
         external_id(&payload)
     };
     assert_eq!(id(r#"{"legacyResourceId":"7","id":null}"#).as_deref(), Some("7"));
-    assert_eq!(id(r#"{"legacyResourceId":7,"id":"gid://shopify/Order/8"}"#).as_deref(), Some("8"));
+    assert_eq!(
+        id(r#"{"legacyResourceId":7,"id":"gid://shopify/Order/8"}"#).as_deref(),
+        Some("8")
+    );
     assert_eq!(id(r#"{"id":"gid://shopify/Order/x"}"#), None);
     assert_eq!(id("null"), None);
 }

@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{
-    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
-    SelectionSet,
+    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
 };
 use async_graphql::{Pos, Request, ServerError, Variables};
 use axum::Json;
@@ -54,18 +53,11 @@ pub(crate) async fn graphql(
     };
     let mut response = answer(&sandbox, shop, &headers, &body).await;
     let name = HeaderName::from_static("x-shopify-api-version");
-    response
-        .headers_mut()
-        .insert(name, HeaderValue::from_static(version));
+    response.headers_mut().insert(name, HeaderValue::from_static(version));
     response
 }
 
-async fn answer(
-    sandbox: &Sandbox,
-    shop: &'static Profile,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Response {
+async fn answer(sandbox: &Sandbox, shop: &'static Profile, headers: &HeaderMap, body: &[u8]) -> Response {
     let inner = &sandbox.inner;
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let now = inner.now();
@@ -83,11 +75,7 @@ async fn answer(
         return refuse(401);
     };
     if claims.kind == Use::Permanent && inner.config.refuse_permanent_tokens {
-        return (
-            StatusCode::FORBIDDEN,
-            Json(json!({ "errors": NOT_PERMANENT })),
-        )
-            .into_response();
+        return (StatusCode::FORBIDDEN, Json(json!({ "errors": NOT_PERMANENT }))).into_response();
     }
 
     let Ok(asked) = serde_json::from_slice::<Asked>(body) else {
@@ -98,8 +86,7 @@ async fn answer(
         Ok(document) => document,
         Err(error) => {
             let locations: Vec<_> = error.positions().map(location).collect();
-            let errors =
-                json!({ "errors": [{ "message": error.to_string(), "locations": locations }] });
+            let errors = json!({ "errors": [{ "message": error.to_string(), "locations": locations }] });
             return Json(errors).into_response();
         }
     };
@@ -108,9 +95,7 @@ async fn answer(
         return Json(errors).into_response();
     };
 
-    let price = inner
-        .prices
-        .price(&document, operation, &asked.variables, None);
+    let price = inner.prices.price(&document, operation, &asked.variables, None);
     let status = || inner.with_store(shop, now, |store| store.bucket.status());
     let cost = |actual: Option<f64>| json!({ "requestedQueryCost": price, "actualQueryCost": actual, "throttleStatus": status() });
     if price > SINGLE_QUERY_LIMIT {
@@ -124,8 +109,7 @@ async fn answer(
             "documentation": "https://shopify.dev/api/usage/rate-limits",
         });
         let errors = json!([{ "message": message, "extensions": extensions }]);
-        return Json(json!({ "errors": errors, "extensions": { "cost": cost(None) } }))
-            .into_response();
+        return Json(json!({ "errors": errors, "extensions": { "cost": cost(None) } })).into_response();
     }
     let throttled = matches!(fault, Some(FaultKind::Throttled))
         || !inner.with_store(shop, now, |store| store.bucket.take(price, Instant::now()));
@@ -163,33 +147,19 @@ async fn answer(
     // An error without a path was found before anything was executed.
     let executable = executed.errors.iter().all(|error| !error.path.is_empty());
     let data = serde_json::to_value(&executed.data).unwrap_or_default();
-    let actual = executable.then(|| {
-        inner
-            .prices
-            .price(&document, operation, &asked.variables, Some(&data))
-    });
+    let actual = executable.then(|| inner.prices.price(&document, operation, &asked.variables, Some(&data)));
     inner.with_store(shop, now, |store| {
-        store
-            .bucket
-            .give_back(price - actual.unwrap_or(0.0), Instant::now());
+        store.bucket.give_back(price - actual.unwrap_or(0.0), Instant::now());
     });
     let mut answer = json!({ "extensions": { "cost": cost(actual) } });
     if executable {
         answer["data"] = data;
     }
     if !executed.errors.is_empty() {
-        let errors = executed
-            .errors
-            .iter()
-            .map(|error| shape(error, name, operation));
+        let errors = executed.errors.iter().map(|error| shape(error, name, operation));
         answer["errors"] = errors.collect();
     }
-    let searches = std::mem::take(
-        &mut *scene
-            .searches
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner),
-    );
+    let searches = std::mem::take(&mut *scene.searches.lock().unwrap_or_else(PoisonError::into_inner));
     if !searches.is_empty() {
         answer["extensions"]["search"] = Value::from(searches);
     }
@@ -212,9 +182,9 @@ fn chosen<'a>(
 ) -> Option<(Option<&'a str>, &'a OperationDefinition)> {
     match (&document.operations, name) {
         (DocumentOperations::Single(operation), _) => Some((None, &operation.node)),
-        (DocumentOperations::Multiple(operations), Some(name)) => operations
-            .get(name)
-            .map(|operation| (Some(name), &operation.node)),
+        (DocumentOperations::Multiple(operations), Some(name)) => {
+            operations.get(name).map(|operation| (Some(name), &operation.node))
+        }
         (DocumentOperations::Multiple(operations), None) if operations.len() == 1 => operations
             .iter()
             .next()
@@ -227,8 +197,7 @@ fn chosen<'a>(
 fn shape(error: &ServerError, name: Option<&str>, operation: &OperationDefinition) -> Value {
     let locations: Vec<_> = error.locations.iter().map(|at| location(*at)).collect();
     if !error.path.is_empty() {
-        let mut shaped =
-            json!({ "message": error.message, "locations": locations, "path": error.path });
+        let mut shaped = json!({ "message": error.message, "locations": locations, "path": error.path });
         if let Some(extensions) = &error.extensions {
             shaped["extensions"] = serde_json::to_value(extensions).unwrap_or_default();
         }
@@ -248,10 +217,9 @@ fn shape(error: &ServerError, name: Option<&str>, operation: &OperationDefinitio
             format!("Field '{field}' is missing required arguments: {argument}"),
             json!({ "code": "missingRequiredArguments", "className": "Field", "name": field, "arguments": argument }),
         ),
-        _ if error.message.starts_with("Invalid value for argument") => (
-            error.message.clone(),
-            json!({ "code": "argumentLiteralsIncompatible" }),
-        ),
+        _ if error.message.starts_with("Invalid value for argument") => {
+            (error.message.clone(), json!({ "code": "argumentLiteralsIncompatible" }))
+        }
         _ => (error.message.clone(), json!({ "code": "INVALID_DOCUMENT" })),
     };
     let kind = match operation.ty {
@@ -276,15 +244,10 @@ fn lead_to(at: Pos, set: &SelectionSet, path: &mut Vec<String>) -> bool {
             ),
             Selection::InlineFragment(fragment) => {
                 let on = fragment.node.type_condition.as_ref();
-                let on = on.map_or_else(
-                    || "...".to_owned(),
-                    |on| format!("... on {}", on.node.on.node),
-                );
+                let on = on.map_or_else(|| "...".to_owned(), |on| format!("... on {}", on.node.on.node));
                 (on, Some(&fragment.node.selection_set.node))
             }
-            Selection::FragmentSpread(spread) => {
-                (format!("... {}", spread.node.fragment_name.node), None)
-            }
+            Selection::FragmentSpread(spread) => (format!("... {}", spread.node.fragment_name.node), None),
         };
         path.push(key);
         if selection.pos == at || inner.is_some_and(|inner| lead_to(at, inner, path)) {
@@ -322,10 +285,7 @@ pub(crate) async fn apply(fault: Option<Fault>) -> Result<Option<FaultKind>, Res
             tokio::time::sleep(Duration::from_millis(delay_ms)).await;
             Ok(None)
         }
-        Some(FaultKind::Status {
-            status,
-            retry_after,
-        }) => {
+        Some(FaultKind::Status { status, retry_after }) => {
             let mut response = refuse(status);
             if let Some(seconds) = retry_after {
                 let value = format!("{seconds}.0");
@@ -368,9 +328,6 @@ pub(crate) fn cut_off(answer: &Value) -> Response {
 
 /// A connection that breaks instead of an answer.
 pub(crate) fn broken_connection() -> Response {
-    let broken = std::io::Error::new(
-        std::io::ErrorKind::ConnectionReset,
-        "the connection was to break",
-    );
+    let broken = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "the connection was to break");
     Body::from_stream(futures::stream::once(async { Err::<Bytes, _>(broken) })).into_response()
 }

@@ -28,10 +28,7 @@ use super::{Fault, Sandbox};
 pub(crate) fn routes() -> Router<Sandbox> {
     Router::new()
         .route("/_sandbox/shops", get(shops))
-        .route(
-            "/{shop}/_sandbox/faults",
-            get(faults).post(inject).delete(clear_faults),
-        )
+        .route("/{shop}/_sandbox/faults", get(faults).post(inject).delete(clear_faults))
         .route("/{shop}/_sandbox/uninstall", post(uninstall))
         .route("/{shop}/_sandbox/ledger", get(ledger))
         .route("/{shop}/_sandbox/orders", post(create))
@@ -65,14 +62,9 @@ impl From<SandboxError> for Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, message) = match self {
-            Self::Sandbox(error @ SandboxError::Refused(_)) => {
-                (StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
-            }
+            Self::Sandbox(error @ SandboxError::Refused(_)) => (StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
             Self::Sandbox(error) => (StatusCode::NOT_FOUND, error.to_string()),
-            Self::Body(error) => (
-                StatusCode::BAD_REQUEST,
-                format!("The body can't be read: {error}."),
-            ),
+            Self::Body(error) => (StatusCode::BAD_REQUEST, format!("The body can't be read: {error}.")),
         };
         (status, Json(json!({ "error": message }))).into_response()
     }
@@ -93,9 +85,7 @@ async fn shops(State(sandbox): State<Sandbox>) -> Response {
 async fn faults(State(sandbox): State<Sandbox>, Path(shop): Path<String>) -> Answer {
     let shop = sandbox.shop(&shop)?;
     let now = sandbox.inner.now();
-    let faults = sandbox
-        .inner
-        .with_store(shop, now, |store| store.faults.clone());
+    let faults = sandbox.inner.with_store(shop, now, |store| store.faults.clone());
     Ok(Json(faults).into_response())
 }
 
@@ -132,29 +122,17 @@ async fn create(State(sandbox): State<Sandbox>, Path(shop): Path<String>, body: 
     Ok((StatusCode::CREATED, Json(order)).into_response())
 }
 
-async fn refund(
-    State(sandbox): State<Sandbox>,
-    Path((shop, id)): Path<(String, u64)>,
-    body: String,
-) -> Answer {
+async fn refund(State(sandbox): State<Sandbox>, Path((shop, id)): Path<(String, u64)>, body: String) -> Answer {
     let order = sandbox.refund_order(&shop, id, read::<RefundRequest>(&body)?)?;
     Ok(Json(order).into_response())
 }
 
-async fn edit(
-    State(sandbox): State<Sandbox>,
-    Path((shop, id)): Path<(String, u64)>,
-    body: String,
-) -> Answer {
+async fn edit(State(sandbox): State<Sandbox>, Path((shop, id)): Path<(String, u64)>, body: String) -> Answer {
     let order = sandbox.edit_order(&shop, id, read::<EditRequest>(&body)?)?;
     Ok(Json(order).into_response())
 }
 
-async fn cancel(
-    State(sandbox): State<Sandbox>,
-    Path((shop, id)): Path<(String, u64)>,
-    body: String,
-) -> Answer {
+async fn cancel(State(sandbox): State<Sandbox>, Path((shop, id)): Path<(String, u64)>, body: String) -> Answer {
     let order = sandbox.cancel_order(&shop, id, read::<CancelRequest>(&body)?)?;
     Ok(Json(order).into_response())
 }

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 use async_graphql::parser::types::{
-    BaseType, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
-    TypeKind, TypeSystemDefinition,
+    BaseType, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet, TypeKind,
+    TypeSystemDefinition,
 };
 use async_graphql::parser::{Error, parse_schema};
 use async_graphql::{Name, Value as Literal, Variables};
@@ -142,9 +142,7 @@ impl Prices {
                     types.insert(name, Shape::Object(fields));
                 }
                 TypeKind::Interface(_) => {
-                    types
-                        .entry(name)
-                        .or_insert_with(|| Shape::Interface(Vec::new()));
+                    types.entry(name).or_insert_with(|| Shape::Interface(Vec::new()));
                 }
                 _ => {}
             }
@@ -311,15 +309,12 @@ impl<'a> Bill<'a> {
                 (factor(self.size(group).unwrap_or(0.0)) * one).floor()
             }
             Sizing::Got(answer) => {
-                let rows = ["nodes", "edges"]
-                    .iter()
-                    .find_map(|key| answer[*key].as_array());
+                let rows = ["nodes", "edges"].iter().find_map(|key| answer[*key].as_array());
                 let count = rows.map_or(0, Vec::len) as f64;
                 if count < 1.0 {
                     return 0.0;
                 }
-                let edges = self.edges_asked(connection, group)
-                    * answer["edges"].as_array().map_or(0, Vec::len) as f64;
+                let edges = self.edges_asked(connection, group) * answer["edges"].as_array().map_or(0, Vec::len) as f64;
                 let all = self.object(connection, &group.sets, sizing) - edges;
                 (factor(count) * all / count).floor()
             }
@@ -332,10 +327,7 @@ impl<'a> Bill<'a> {
         for set in &group.sets {
             self.collect(connection, set, &mut groups);
         }
-        groups
-            .values()
-            .filter(|group| group.field.name.node == "edges")
-            .count() as f64
+        groups.values().filter(|group| group.field.name.node == "edges").count() as f64
     }
 
     fn size(&self, group: &Group<'a>) -> Option<f64> {
@@ -348,11 +340,7 @@ impl<'a> Bill<'a> {
     }
 
     fn argument(&self, group: &Group<'a>, name: &str) -> Option<Literal> {
-        let (_, value) = group
-            .field
-            .arguments
-            .iter()
-            .find(|(key, _)| key.node == name)?;
+        let (_, value) = group.field.arguments.iter().find(|(key, _)| key.node == name)?;
         value
             .node
             .clone()

@@ -8,12 +8,7 @@ impl Dice {
     /// The stream for a shop, a purpose and numbers such as a day and a slot (FNV-1a over all of them).
     pub(crate) fn new(shop: &str, purpose: &str, numbers: &[i64]) -> Self {
         let numbers = numbers.iter().flat_map(|number| number.to_le_bytes());
-        let bytes = shop
-            .bytes()
-            .chain([0])
-            .chain(purpose.bytes())
-            .chain([0])
-            .chain(numbers);
+        let bytes = shop.bytes().chain([0]).chain(purpose.bytes()).chain([0]).chain(numbers);
         let seed = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
         });

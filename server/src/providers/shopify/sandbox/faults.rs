@@ -88,9 +88,7 @@ pub(crate) fn status_body(status: u16) -> Value {
     let errors = match status {
         401 => "[API] Invalid API key or access token (unrecognized login or wrong password)",
         402 => "[API] This shop's plan does not have access to this feature: Unavailable Shop",
-        403 => {
-            "[API] This action requires merchant approval for the scopes that the app asked for."
-        }
+        403 => "[API] This action requires merchant approval for the scopes that the app asked for.",
         404 => "Not Found",
         423 => "[API] Shop is locked",
         429 => {
@@ -105,10 +103,7 @@ pub(crate) fn status_body(status: u16) -> Value {
 
 /// Puts an error about a part beside the data.
 pub(crate) fn add_partial_error(answer: &mut Value) {
-    let path = answer["data"]
-        .as_object()
-        .and_then(|data| data.keys().next())
-        .cloned();
+    let path = answer["data"].as_object().and_then(|data| data.keys().next()).cloned();
     let error = json!({
         "message": "Internal error. Looks like something went wrong on our end.\nRequest ID: sandbox (include this in support requests).",
         "path": path.into_iter().collect::<Vec<_>>(),

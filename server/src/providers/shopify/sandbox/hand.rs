@@ -10,8 +10,7 @@ use thiserror::Error;
 
 use super::money::Terms;
 use super::order::{
-    CancelReason, Change, Charges, Customer, Edit, Item, Journey, LineKind, Opening, Order,
-    Reversal, Visit,
+    CancelReason, Change, Charges, Customer, Edit, Item, Journey, LineKind, Opening, Order, Reversal, Visit,
 };
 use super::seed::handmade_order_id;
 use super::shops::Profile;
@@ -212,11 +211,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`SandboxError::UnknownShop`]; [`SandboxError::Refused`] for a date in the future.
-    pub fn create_order(
-        &self,
-        shop: &str,
-        request: NewOrder,
-    ) -> Result<OrderSummary, SandboxError> {
+    pub fn create_order(&self, shop: &str, request: NewOrder) -> Result<OrderSummary, SandboxError> {
         let shop = self.shop(shop)?;
         let now = self.inner.now();
         let at = dated(request.at, now)?;
@@ -231,16 +226,9 @@ impl Sandbox {
     /// # Errors
     /// [`SandboxError::UnknownShop`], [`SandboxError::UnknownOrder`]; [`SandboxError::Refused`] where no so many units
     /// are left.
-    pub fn refund_order(
-        &self,
-        shop: &str,
-        order: u64,
-        request: RefundRequest,
-    ) -> Result<OrderSummary, SandboxError> {
-        let everything = request.lines.is_empty()
-            && !request.shipping
-            && request.adjustment.is_zero()
-            && request.fee.is_zero();
+    pub fn refund_order(&self, shop: &str, order: u64, request: RefundRequest) -> Result<OrderSummary, SandboxError> {
+        let everything =
+            request.lines.is_empty() && !request.shipping && request.adjustment.is_zero() && request.fee.is_zero();
         self.change(shop, order, request.at, |order, at, now| {
             let reversal = if everything {
                 Reversal {
@@ -249,11 +237,7 @@ impl Sandbox {
                 }
             } else {
                 Reversal {
-                    lines: request
-                        .lines
-                        .iter()
-                        .map(|it| (it.line, it.quantity))
-                        .collect(),
+                    lines: request.lines.iter().map(|it| (it.line, it.quantity)).collect(),
                     shipping: request.shipping,
                     charges: false,
                     adjustment: request.adjustment,
@@ -270,25 +254,12 @@ impl Sandbox {
     /// # Errors
     /// [`SandboxError::UnknownShop`], [`SandboxError::UnknownOrder`]; [`SandboxError::Refused`] for an edit that changes
     /// nothing or that a line can't bear.
-    pub fn edit_order(
-        &self,
-        shop: &str,
-        order: u64,
-        request: EditRequest,
-    ) -> Result<OrderSummary, SandboxError> {
+    pub fn edit_order(&self, shop: &str, order: u64, request: EditRequest) -> Result<OrderSummary, SandboxError> {
         self.change(shop, order, request.at, |order, at, now| {
             let edit = Edit {
                 add: request.add.into_iter().map(item).collect(),
-                quantities: request
-                    .quantities
-                    .iter()
-                    .map(|it| (it.line, it.quantity))
-                    .collect(),
-                discounts: request
-                    .discounts
-                    .iter()
-                    .map(|it| (it.line, it.amount))
-                    .collect(),
+                quantities: request.quantities.iter().map(|it| (it.line, it.quantity)).collect(),
+                discounts: request.discounts.iter().map(|it| (it.line, it.amount)).collect(),
                 unknown: request.unknown,
             };
             order.edit(at, now, edit)
@@ -299,12 +270,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`SandboxError::UnknownShop`], [`SandboxError::UnknownOrder`]; [`SandboxError::Refused`] for the second time.
-    pub fn cancel_order(
-        &self,
-        shop: &str,
-        order: u64,
-        request: CancelRequest,
-    ) -> Result<OrderSummary, SandboxError> {
+    pub fn cancel_order(&self, shop: &str, order: u64, request: CancelRequest) -> Result<OrderSummary, SandboxError> {
         self.change(shop, order, request.at, |order, at, now| {
             order.cancel(at, now, request.reason)
         })
@@ -340,11 +306,7 @@ impl Sandbox {
         let shop = self.shop(shop)?;
         let now = self.inner.now();
         let shelf = self.inner.with_store(shop, now, |store| store.shelf(now));
-        Ok(shelf
-            .orders
-            .iter()
-            .flat_map(|order| rows(order, now))
-            .collect())
+        Ok(shelf.orders.iter().flat_map(|order| rows(order, now)).collect())
     }
 
     fn change(
@@ -358,11 +320,7 @@ impl Sandbox {
         let now = self.inner.now();
         let at = dated(at, now)?;
         self.inner.with_store(shop, now, |store| {
-            let order = store
-                .shelf(now)
-                .order(id)
-                .filter(|order| order.is_there(now))
-                .cloned();
+            let order = store.shelf(now).order(id).filter(|order| order.is_there(now)).cloned();
             let mut order = Order::clone(&*order.ok_or(SandboxError::UnknownOrder(id))?);
             order.forget_after(now);
             change(&mut order, at, now).map_err(SandboxError::Refused)?;
@@ -417,12 +375,7 @@ fn handmade(
         Customer {
             id,
             since: earlier.first().map_or(at, |customer| customer.since),
-            order_index: earlier
-                .iter()
-                .map(|customer| customer.order_index)
-                .max()
-                .unwrap_or(0)
-                + 1,
+            order_index: earlier.iter().map(|customer| customer.order_index).max().unwrap_or(0) + 1,
         }
     });
     let direct = Visit {

@@ -52,8 +52,8 @@ use self::token::Mint;
 
 pub use self::faults::{Fault, FaultKind, Target};
 pub use self::hand::{
-    CancelRequest, EditRequest, LedgerRow, LineDiscount, LineQuantity, NewLine, NewOrder,
-    OrderSummary, RefundRequest, SandboxError,
+    CancelRequest, EditRequest, LedgerRow, LineDiscount, LineQuantity, NewLine, NewOrder, OrderSummary, RefundRequest,
+    SandboxError,
 };
 pub use self::order::CancelReason;
 
@@ -87,11 +87,7 @@ pub struct SandboxConfig {
 
 impl SandboxConfig {
     /// A standard plan, 90 days of history, and no waiting.
-    pub fn new(
-        api_key: impl Into<String>,
-        api_secret: impl Into<SecretString>,
-        clock: Clock,
-    ) -> Self {
+    pub fn new(api_key: impl Into<String>, api_secret: impl Into<SecretString>, clock: Clock) -> Self {
         Self {
             api_key: api_key.into(),
             api_secret: api_secret.into(),
@@ -143,10 +139,7 @@ impl Sandbox {
         let schema = schema::build();
         let prices = Prices::read(&schema.sdl()).expect("a schema prints itself as valid SDL");
         let mint = Mutex::new(Mint::new(config.api_secret.clone()));
-        let stores = shops::ALL
-            .iter()
-            .map(|shop| (shop.domain, Mutex::new(None)))
-            .collect();
+        let stores = shops::ALL.iter().map(|shop| (shop.domain, Mutex::new(None))).collect();
         Self {
             inner: Arc::new(Inner {
                 config,
@@ -162,14 +155,8 @@ impl Sandbox {
     pub fn router(&self) -> Router {
         Router::new()
             .route("/{shop}/admin/oauth/authorize", get(oauth::authorize))
-            .route(
-                "/{shop}/admin/oauth/access_token",
-                post(oauth::access_token),
-            )
-            .route(
-                "/{shop}/admin/api/{version}/graphql.json",
-                post(admin::graphql),
-            )
+            .route("/{shop}/admin/oauth/access_token", post(oauth::access_token))
+            .route("/{shop}/admin/api/{version}/graphql.json", post(admin::graphql))
             .merge(control::routes())
             .fallback(admin::nothing_here)
             .with_state(self.clone())
@@ -193,9 +180,8 @@ impl Sandbox {
     /// [`SandboxError::UnknownShop`].
     pub fn inject(&self, shop: &str, fault: Fault) -> Result<(), SandboxError> {
         let shop = self.shop(shop)?;
-        self.inner.with_store(shop, self.inner.now(), |store| {
-            store.faults.push_back(fault)
-        });
+        self.inner
+            .with_store(shop, self.inner.now(), |store| store.faults.push_back(fault));
         Ok(())
     }
 
@@ -207,8 +193,7 @@ impl Sandbox {
         let shop = self.shop(shop)?;
         let now = self.inner.now();
         self.inner.mint().revoke_shop(shop.domain, now);
-        self.inner
-            .with_store(shop, now, |store| store.subscriptions.clear());
+        self.inner.with_store(shop, now, |store| store.subscriptions.clear());
         Ok(())
     }
 
@@ -236,11 +221,7 @@ impl Inner {
         work: impl FnOnce(&mut Store) -> T,
     ) -> T {
         let open = || {
-            let bucket = Bucket::new(
-                self.config.bucket_size,
-                self.config.restore_rate,
-                Instant::now(),
-            );
+            let bucket = Bucket::new(self.config.bucket_size, self.config.restore_rate, Instant::now());
             Store::new(shop, self.config.history_days, bucket, now)
         };
         match self.stores.get(shop.domain) {

@@ -60,8 +60,7 @@ impl Amounts {
         if units == of {
             return self;
         }
-        let cut =
-            |amount: Decimal| currency.round(amount * Decimal::from(units) / Decimal::from(of));
+        let cut = |amount: Decimal| currency.round(amount * Decimal::from(units) / Decimal::from(of));
         Self {
             total: cut(self.total),
             tax: cut(self.tax),

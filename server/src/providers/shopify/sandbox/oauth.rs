@@ -44,14 +44,11 @@ pub(crate) async fn authorize(
         return refused("invalid_request: Could not find an application with this client_id.");
     }
     let target = value("redirect_uri").and_then(|uri| Url::parse(uri).ok());
-    let Some(mut target) = target.filter(|target| matches!(target.scheme(), "http" | "https"))
-    else {
+    let Some(mut target) = target.filter(|target| matches!(target.scheme(), "http" | "https")) else {
         return refused("invalid_request: The redirect_uri is missing or not whitelisted.");
     };
     if value("grant_options[]").is_some_and(|option| !option.is_empty()) {
-        return refused(
-            "invalid_request: The sandbox hands out offline tokens only: leave grant_options[] empty.",
-        );
+        return refused("invalid_request: The sandbox hands out offline tokens only: leave grant_options[] empty.");
     }
     let scopes = granted_scopes(value("scope").unwrap_or_default());
     if (config.ask_consent || value("prompt") == Some("1")) && value("approve") != Some("1") {
@@ -61,13 +58,7 @@ pub(crate) async fn authorize(
     let now = sandbox.inner.now();
     let handle = shop.domain.split('.').next().unwrap_or_default();
     let mut answer = BTreeMap::from([
-        (
-            "code",
-            sandbox
-                .inner
-                .mint()
-                .code(shop.domain, &scopes.join(","), now),
-        ),
+        ("code", sandbox.inner.mint().code(shop.domain, &scopes.join(","), now)),
         (
             "host",
             STANDARD_NO_PAD.encode(format!("admin.shopify.com/store/{handle}")),
@@ -86,11 +77,7 @@ pub(crate) async fn authorize(
         .query_pairs_mut()
         .extend_pairs(&answer)
         .append_pair("hmac", &seal);
-    (
-        StatusCode::FOUND,
-        [(header::LOCATION, String::from(target))],
-    )
-        .into_response()
+    (StatusCode::FOUND, [(header::LOCATION, String::from(target))]).into_response()
 }
 
 /// `POST /admin/oauth/access_token`: codes, refresh tokens and old tokens for new ones.
@@ -126,28 +113,16 @@ fn exchange(sandbox: &Sandbox, shop: &str, headers: &HeaderMap, body: &str) -> (
         .and_then(|value| value.to_str().ok())
         .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
     let fields: BTreeMap<String, String> = if form {
-        form_urlencoded::parse(body.as_bytes())
-            .into_owned()
-            .collect()
+        form_urlencoded::parse(body.as_bytes()).into_owned().collect()
     } else {
         match serde_json::from_str::<BTreeMap<String, Value>>(body) {
-            Ok(fields) => fields
-                .into_iter()
-                .map(|(key, value)| (key, plain(value)))
-                .collect(),
+            Ok(fields) => fields.into_iter().map(|(key, value)| (key, plain(value))).collect(),
             Err(_) => return refusal("invalid_request", "The body is not a JSON object."),
         }
     };
     let value = |name: &str| fields.get(name).map_or("", String::as_str);
-    if !is_app(
-        &sandbox.inner.config,
-        value("client_id"),
-        value("client_secret"),
-    ) {
-        let (_, answer) = refusal(
-            "invalid_client",
-            "The client id or the client secret is wrong.",
-        );
+    if !is_app(&sandbox.inner.config, value("client_id"), value("client_secret")) {
+        let (_, answer) = refusal("invalid_client", "The client id or the client secret is wrong.");
         return (StatusCode::UNAUTHORIZED, answer);
     }
     let now = sandbox.inner.now();
@@ -166,10 +141,7 @@ fn exchange(sandbox: &Sandbox, shop: &str, headers: &HeaderMap, body: &str) -> (
         "refresh_token" => match mint.refresh(shop, value("refresh_token"), now) {
             Some(pair) => pair,
             None => {
-                return refusal(
-                    "invalid_grant",
-                    "The refresh token is invalid, expired or replaced.",
-                );
+                return refusal("invalid_grant", "The refresh token is invalid, expired or replaced.");
             }
         },
         TOKEN_EXCHANGE => {
@@ -177,17 +149,13 @@ fn exchange(sandbox: &Sandbox, shop: &str, headers: &HeaderMap, body: &str) -> (
                 || value("requested_token_type") != OFFLINE_TOKEN
                 || !expiring
             {
-                let message =
-                    "The sandbox exchanges a non-expiring offline token for an expiring one only.";
+                let message = "The sandbox exchanges a non-expiring offline token for an expiring one only.";
                 return refusal("invalid_request", message);
             }
             match mint.migrate(shop, value("subject_token"), now) {
                 Some(pair) => pair,
                 None => {
-                    return refusal(
-                        "invalid_subject_token",
-                        "The token is not a living offline token.",
-                    );
+                    return refusal("invalid_subject_token", "The token is not a living offline token.");
                 }
             }
         }
@@ -215,15 +183,8 @@ fn token_answer(pair: Pair) -> Value {
 }
 
 /// The seal of a callback: HMAC-SHA256 in hex over the sorted parameters but the seal itself.
-pub(crate) fn seal<'a>(
-    secret: &SecretString,
-    parameters: impl Iterator<Item = (&'a str, &'a str)>,
-) -> String {
-    let encode = |text: &str| {
-        byte_serialize(text.as_bytes())
-            .collect::<String>()
-            .replace('+', "%20")
-    };
+pub(crate) fn seal<'a>(secret: &SecretString, parameters: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let encode = |text: &str| byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20");
     let mut pairs: Vec<_> = parameters
         .filter(|(key, _)| !matches!(*key, "hmac" | "signature"))
         .collect();
@@ -263,14 +224,7 @@ fn granted_scopes(asked: &str) -> Vec<String> {
 }
 
 fn is_app(config: &SandboxConfig, id: &str, secret: &str) -> bool {
-    config.api_key == id
-        && bool::from(
-            config
-                .api_secret
-                .expose_secret()
-                .as_bytes()
-                .ct_eq(secret.as_bytes()),
-        )
+    config.api_key == id && bool::from(config.api_secret.expose_secret().as_bytes().ct_eq(secret.as_bytes()))
 }
 
 fn plain(value: Value) -> String {
@@ -288,10 +242,7 @@ fn refusal(error: &str, description: &str) -> (StatusCode, Value) {
 }
 
 fn refused(message: &str) -> Response {
-    let page = page(
-        "Oauth error",
-        &format!("<p>Oauth error {}</p>", escape(message)),
-    );
+    let page = page("Oauth error", &format!("<p>Oauth error {}</p>", escape(message)));
     (StatusCode::BAD_REQUEST, Html(page)).into_response()
 }
 

@@ -314,12 +314,7 @@ impl Order {
                 sales.push(order.sale(Action::Order, kind, None, None, amounts));
             }
         }
-        order.agree(
-            opening.processed_at,
-            opening.created_at,
-            Reason::Order,
-            sales,
-        );
+        order.agree(opening.processed_at, opening.created_at, Reason::Order, sales);
         order
     }
 
@@ -344,9 +339,7 @@ impl Order {
                 continue;
             }
             if units == 0 {
-                return Err(format!(
-                    "Line {index} has been removed: add it as a new one."
-                ));
+                return Err(format!("Line {index} has been removed: add it as a new one."));
             }
             let moved = amounts.part(change.abs(), units, self.terms.currency);
             let (action, moved) = match (change > 0, wanted) {
@@ -393,9 +386,7 @@ impl Order {
             }
             let (left, amounts) = self.left_of_line(index)?;
             if units < 1 || units > left {
-                return Err(format!(
-                    "Line {index} has {left} units left, so {units} can't go back."
-                ));
+                return Err(format!("Line {index} has {left} units left, so {units} can't go back."));
             }
             let back = -amounts.part(units, left, self.terms.currency);
             let kind = self.lines[index].kind.into();
@@ -483,10 +474,7 @@ impl Order {
             .entries
             .last()
             .map_or(recorded_at, |last| last.recorded_at.max(recorded_at));
-        self.entries.push(Entry {
-            recorded_at,
-            change,
-        });
+        self.entries.push(Entry { recorded_at, change });
     }
 
     /// Strikes out what had been written for later.
@@ -499,10 +487,7 @@ impl Order {
         if index >= self.lines.len() {
             return Err(format!("The order has no line {index}."));
         }
-        let rows = || {
-            self.all_sales()
-                .filter(|(_, sale)| sale.line == Some(index))
-        };
+        let rows = || self.all_sales().filter(|(_, sale)| sale.line == Some(index));
         Ok((
             rows().filter_map(|(_, sale)| sale.quantity).sum(),
             rows().map(|(_, sale)| sale.amounts).sum(),
@@ -518,13 +503,7 @@ impl Order {
         self.sales(EVER)
     }
 
-    fn agree(
-        &mut self,
-        happened_at: DateTime<Utc>,
-        recorded_at: DateTime<Utc>,
-        reason: Reason,
-        sales: Vec<Sale>,
-    ) {
+    fn agree(&mut self, happened_at: DateTime<Utc>, recorded_at: DateTime<Utc>, reason: Reason, sales: Vec<Sale>) {
         let id = self.issue();
         let recorded_at = recorded_at.max(happened_at);
         self.record(
@@ -625,8 +604,7 @@ impl Order {
 
     /// Whether it has been deleted.
     pub(crate) fn is_deleted(&self, now: DateTime<Utc>) -> bool {
-        self.until(now)
-            .any(|entry| matches!(entry.change, Change::Deleted))
+        self.until(now).any(|entry| matches!(entry.change, Change::Deleted))
     }
 
     /// When it last changed.
@@ -652,11 +630,7 @@ impl Order {
     }
 
     /// The sum of the rows that are asked for.
-    pub(crate) fn sum(
-        &self,
-        now: DateTime<Utc>,
-        wanted: impl Fn(&Agreement, &Sale) -> bool,
-    ) -> Amounts {
+    pub(crate) fn sum(&self, now: DateTime<Utc>, wanted: impl Fn(&Agreement, &Sale) -> bool) -> Amounts {
         self.sales(now)
             .filter(|(agreement, sale)| wanted(agreement, sale))
             .map(|(_, sale)| sale.amounts)
@@ -756,9 +730,7 @@ impl Order {
     }
 
     fn until(&self, now: DateTime<Utc>) -> impl Iterator<Item = &Entry> {
-        self.entries
-            .iter()
-            .filter(move |entry| entry.recorded_at <= now)
+        self.entries.iter().filter(move |entry| entry.recorded_at <= now)
     }
 }
 

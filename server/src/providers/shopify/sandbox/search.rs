@@ -104,13 +104,8 @@ impl Term {
                 Ok(value) => compare(self.relation, number, &value),
                 Err(_) => true,
             },
-            Content::Flag(flag) => {
-                self.value
-                    .eq_ignore_ascii_case(if *flag { "true" } else { "false" })
-            }
-            Content::Words(words) => words
-                .iter()
-                .any(|word| word.eq_ignore_ascii_case(&self.value)),
+            Content::Flag(flag) => self.value.eq_ignore_ascii_case(if *flag { "true" } else { "false" }),
+            Content::Words(words) => words.iter().any(|word| word.eq_ignore_ascii_case(&self.value)),
         }
     }
 
@@ -223,9 +218,7 @@ impl Kind {
         let value = term.value.as_str();
         match self {
             Self::Time => {
-                let day = value
-                    .get(..10)
-                    .is_some_and(|day| day.parse::<NaiveDate>().is_ok());
+                let day = value.get(..10).is_some_and(|day| day.parse::<NaiveDate>().is_ok());
                 let whole = !term.quoted
                     || value.len() == 10
                     || DateTime::parse_from_rfc3339(value).is_ok()
@@ -233,9 +226,7 @@ impl Kind {
                 day && whole
             }
             Self::Number => value.parse::<u64>().is_ok(),
-            Self::Flag => ["true", "false"]
-                .iter()
-                .any(|word| value.eq_ignore_ascii_case(word)),
+            Self::Flag => ["true", "false"].iter().any(|word| value.eq_ignore_ascii_case(word)),
             Self::Text => true,
             Self::OneOf(words) => words.iter().any(|word| value.eq_ignore_ascii_case(word)),
         }
@@ -341,11 +332,7 @@ impl Parser<'_> {
                 }
             }
         }
-        let quote = self
-            .rest
-            .chars()
-            .next()
-            .filter(|letter| matches!(letter, '\'' | '"'));
+        let quote = self.rest.chars().next().filter(|letter| matches!(letter, '\'' | '"'));
         let (value, rest) = match quote {
             Some(quote) => {
                 let body = &self.rest[1..];
@@ -370,13 +357,9 @@ impl Parser<'_> {
     }
 
     fn peeks(&self, word: &str) -> bool {
-        self.rest
-            .trim_start()
-            .strip_prefix(word)
-            .is_some_and(|rest| {
-                rest.is_empty()
-                    || rest.starts_with(|letter: char| letter.is_whitespace() || letter == '(')
-            })
+        self.rest.trim_start().strip_prefix(word).is_some_and(|rest| {
+            rest.is_empty() || rest.starts_with(|letter: char| letter.is_whitespace() || letter == '(')
+        })
     }
 
     fn word(&mut self, word: &str) -> bool {

@@ -16,8 +16,7 @@ use rust_decimal::Decimal;
 use super::dice::Dice;
 use super::money::Terms;
 use super::order::{
-    CancelReason, Change, Charges, Customer, EVER, Edit, Item, Journey, LineKind, Opening, Order,
-    Reversal, Visit,
+    CancelReason, Change, Charges, Customer, EVER, Edit, Item, Journey, LineKind, Opening, Order, Reversal, Visit,
 };
 use super::shops::{Product, Profile, Variant};
 
@@ -142,10 +141,7 @@ fn order_id(profile: &Profile, date: NaiveDate, slot: usize) -> u64 {
 
 fn customer_id(profile: &Profile, date: NaiveDate, slot: usize) -> u64 {
     let day = u64::try_from(ordinal(date)).unwrap_or(0);
-    7_000_000_000_000
-        + profile.number * 100_000_000_000
-        + day * 1_000
-        + u64::try_from(slot).unwrap_or(0)
+    7_000_000_000_000 + profile.number * 100_000_000_000 + day * 1_000 + u64::try_from(slot).unwrap_or(0)
 }
 
 /// How many orders come on a day.
@@ -170,10 +166,7 @@ fn arrival_times(profile: &Profile, date: NaiveDate) -> Vec<DateTime<Utc>> {
         _ => Vec::new(),
     };
     if let Some(change) = profile.clock_change(date) {
-        times.extend(
-            [-3_600, -1_800, -1, 0, 1_800, 3_600]
-                .map(|seconds| change + Duration::seconds(seconds)),
-        );
+        times.extend([-3_600, -1_800, -1, 0, 1_800, 3_600].map(|seconds| change + Duration::seconds(seconds)));
     }
     let volume = volume(profile, date);
     let mut dice = Dice::new(profile.domain, "arrivals", &[ordinal(date)]);
@@ -194,8 +187,7 @@ fn arrival_times(profile: &Profile, date: NaiveDate) -> Vec<DateTime<Utc>> {
 }
 
 fn is_test(profile: &Profile, date: NaiveDate, slot: usize) -> bool {
-    role(date, slot) == Role::Ordinary
-        && Dice::new(profile.domain, "test", &[ordinal(date), slot as i64]).chance(9)
+    role(date, slot) == Role::Ordinary && Dice::new(profile.domain, "test", &[ordinal(date), slot as i64]).chance(9)
 }
 
 /// Whether a place in a day is a new buyer's: decided without looking at other days.
@@ -245,12 +237,7 @@ fn role(date: NaiveDate, slot: usize) -> Role {
     }
 }
 
-fn write_order(
-    profile: &'static Profile,
-    date: NaiveDate,
-    slot: usize,
-    arrival: &Arrival,
-) -> Order {
+fn write_order(profile: &'static Profile, date: NaiveDate, slot: usize, arrival: &Arrival) -> Order {
     let mut dice = Dice::new(profile.domain, "order", &[ordinal(date), slot as i64]);
     let role = role(date, slot);
     let terms = terms(profile, &mut dice);
@@ -295,11 +282,7 @@ fn write_order(
 }
 
 fn terms(profile: &Profile, dice: &mut Dice) -> Terms {
-    let weights: Vec<_> = profile
-        .tax_rates
-        .iter()
-        .map(|(_, weight)| *weight)
-        .collect();
+    let weights: Vec<_> = profile.tax_rates.iter().map(|(_, weight)| *weight).collect();
     let (rate, _) = profile.tax_rates[dice.weighted(&weights)];
     let foreign = dice.chance(60);
     let (currency, presentment_rate) = *dice.pick(profile.presentment);
@@ -316,28 +299,14 @@ fn terms(profile: &Profile, dice: &mut Dice) -> Terms {
     }
 }
 
-fn basket(
-    profile: &Profile,
-    date: NaiveDate,
-    at: DateTime<Utc>,
-    role: Role,
-    dice: &mut Dice,
-) -> Vec<Item> {
+fn basket(profile: &Profile, date: NaiveDate, at: DateTime<Utc>, role: Role, dice: &mut Dice) -> Vec<Item> {
     if role == Role::Bulk {
         let goods = profile.catalogue.len() - 1;
         return (0..26)
             .map(|index| {
                 let product = profile.catalogue_product(index % goods, at);
-                let variant = product
-                    .variants
-                    .last()
-                    .or(product.variants.first())
-                    .cloned();
-                item(
-                    &product,
-                    variant.as_ref(),
-                    i32::try_from(1 + index % 3).unwrap_or(1),
-                )
+                let variant = product.variants.last().or(product.variants.first()).cloned();
+                item(&product, variant.as_ref(), i32::try_from(1 + index % 3).unwrap_or(1))
             })
             .collect();
     }
@@ -360,11 +329,7 @@ fn basket(
         } else {
             1 + dice.weighted(&[72, 20, 8])
         };
-        let mut item = item(
-            &product,
-            Some(&variant),
-            i32::try_from(quantity).unwrap_or(1),
-        );
+        let mut item = item(&product, Some(&variant), i32::try_from(quantity).unwrap_or(1));
         if item.kind == LineKind::Goods && dice.chance(130) {
             let percent = *dice.pick(&[10, 15, 20, 25, 50]);
             let listed = item.unit_price * Decimal::from(item.quantity);
@@ -416,11 +381,7 @@ fn basket(
 pub(crate) fn item(product: &Product, variant: Option<&Variant>, quantity: i32) -> Item {
     let gift_card = product.is_gift_card();
     Item {
-        kind: if gift_card {
-            LineKind::GiftCard
-        } else {
-            LineKind::Goods
-        },
+        kind: if gift_card { LineKind::GiftCard } else { LineKind::Goods },
         title: product.title.clone(),
         variant_title: variant
             .filter(|_| product.variants.len() > 1)
@@ -463,11 +424,7 @@ fn charges(
         let free = goods >= profile.currency.minor(free_from);
         match (free, dice.chance(500)) {
             (true, true) => (profile.shipping_title.to_owned(), price, price),
-            (true, false) => (
-                profile.shipping_title.to_owned(),
-                Decimal::ZERO,
-                Decimal::ZERO,
-            ),
+            (true, false) => (profile.shipping_title.to_owned(), Decimal::ZERO, Decimal::ZERO),
             (false, express) => {
                 let price = if express { price * Decimal::TWO } else { price };
                 (profile.shipping_title.to_owned(), price, Decimal::ZERO)
@@ -621,12 +578,7 @@ fn live(profile: &Profile, role: Role, order: &mut Order, dice: &mut Dice) {
     }
 }
 
-fn plan_life(
-    profile: &Profile,
-    role: Role,
-    order: &Order,
-    dice: &mut Dice,
-) -> Vec<(DateTime<Utc>, Step)> {
+fn plan_life(profile: &Profile, role: Role, order: &Order, dice: &mut Dice) -> Vec<(DateTime<Utc>, Step)> {
     let start = order.created_at;
     let minutes = |count: i64| start + Duration::minutes(count);
     let mut steps = Vec::new();
@@ -651,10 +603,7 @@ fn plan_life(
                 EditKind::Markdown,
             ];
             for (turn, kind) in kinds.into_iter().cycle().take(11).enumerate() {
-                steps.push((
-                    minutes(30 + i64::try_from(turn).unwrap_or(0) * 140),
-                    Step::Edit(kind),
-                ));
+                steps.push((minutes(30 + i64::try_from(turn).unwrap_or(0) * 140), Step::Edit(kind)));
             }
             steps.push((minutes(1_800), Step::Pay));
             steps.push((minutes(2_500), Step::Fulfil(true)));
@@ -667,10 +616,7 @@ fn plan_life(
             let day = profile.local_date(start) + Days::new(5);
             let midnight = profile.day_start(day);
             let seconds = if dice.chance(500) { -1 } else { 1 };
-            steps.push((
-                midnight + Duration::seconds(seconds),
-                Step::Refund(RefundKind::OneUnit),
-            ));
+            steps.push((midnight + Duration::seconds(seconds), Step::Refund(RefundKind::OneUnit)));
             return steps;
         }
         Role::Ordinary => {}
@@ -690,10 +636,7 @@ fn plan_life(
             CancelReason::Fraud,
             CancelReason::Declined,
         ];
-        steps.push((
-            minutes(dice.between(8, 2_880)),
-            Step::Cancel(*dice.pick(&reasons)),
-        ));
+        steps.push((minutes(dice.between(8, 2_880)), Step::Cancel(*dice.pick(&reasons))));
         return steps;
     }
     let sent = dice.between(480, 4_320);
@@ -759,13 +702,7 @@ fn goods_left(order: &Order) -> Vec<(usize, i32)> {
         .collect()
 }
 
-fn edit(
-    profile: &Profile,
-    order: &Order,
-    kind: EditKind,
-    at: DateTime<Utc>,
-    dice: &mut Dice,
-) -> Edit {
+fn edit(profile: &Profile, order: &Order, kind: EditKind, at: DateTime<Utc>, dice: &mut Dice) -> Edit {
     let left = goods_left(order);
     let Some((index, units)) = left.last().copied() else {
         return Edit::default();
@@ -773,8 +710,7 @@ fn edit(
     match kind {
         EditKind::Add => {
             let last = i64::try_from(profile.catalogue.len()).unwrap_or(2) - 2;
-            let product =
-                profile.catalogue_product(usize::try_from(dice.between(0, last)).unwrap_or(0), at);
+            let product = profile.catalogue_product(usize::try_from(dice.between(0, last)).unwrap_or(0), at);
             let variant = dice.pick(&product.variants).clone();
             Edit {
                 add: vec![item(&product, Some(&variant), 1)],

@@ -107,11 +107,7 @@ impl Profile {
     pub(crate) fn instant(&self, date: NaiveDate, time: NaiveTime, later: bool) -> DateTime<Utc> {
         let wall = date.and_time(time);
         let found = self.timezone.from_local_datetime(&wall);
-        let chosen = if later {
-            found.latest()
-        } else {
-            found.earliest()
-        };
+        let chosen = if later { found.latest() } else { found.earliest() };
         match chosen.or_else(|| {
             self.timezone
                 .from_local_datetime(&(wall + Duration::hours(1)))
@@ -126,10 +122,7 @@ impl Profile {
     pub(crate) fn clock_change(&self, date: NaiveDate) -> Option<DateTime<Utc>> {
         let offset = |at: DateTime<Utc>| {
             use chrono::Offset;
-            at.with_timezone(&self.timezone)
-                .offset()
-                .fix()
-                .local_minus_utc()
+            at.with_timezone(&self.timezone).offset().fix().local_minus_utc()
         };
         let (mut before, mut after) = (self.day_start(date), self.day_start(date + Days::new(1)));
         if offset(before) == offset(after) {
@@ -174,10 +167,9 @@ impl Profile {
                     format!("{code}-{position}")
                 },
                 // Each further variant costs a tenth more.
-                price: self.currency.round(
-                    self.currency.minor(price)
-                        * (Decimal::ONE + Decimal::new(i64::from(position) - 1, 1)),
-                ),
+                price: self
+                    .currency
+                    .round(self.currency.minor(price) * (Decimal::ONE + Decimal::new(i64::from(position) - 1, 1))),
             })
             .collect();
         Product {
@@ -246,8 +238,7 @@ impl Profile {
             (11, 20..) | (12, ..=20) => 15,
             _ => 0,
         };
-        let black_friday =
-            date.month() == 11 && date.weekday() == Weekday::Fri && (23..=29).contains(&date.day());
+        let black_friday = date.month() == 11 && date.weekday() == Weekday::Fri && (23..=29).contains(&date.day());
         weekday + season + if black_friday { 40 } else { 0 }
     }
 }
@@ -294,30 +285,9 @@ pub(crate) static ALL: [Profile; 4] = [
                 8_900,
                 &["Natural", "Rust"],
             ),
-            (
-                "Cast Iron Skillet",
-                "Kitchen",
-                "Hearthside",
-                "HRT-SKL",
-                6_450,
-                SIZES,
-            ),
-            (
-                "Beeswax Candle",
-                "Home",
-                "Northfield Apiary",
-                "NFA-CND",
-                1_995,
-                ONE,
-            ),
-            (
-                "Wool Socks",
-                "Apparel",
-                "Northfield Mill",
-                "NFM-SCK",
-                2_250,
-                SIZES,
-            ),
+            ("Cast Iron Skillet", "Kitchen", "Hearthside", "HRT-SKL", 6_450, SIZES),
+            ("Beeswax Candle", "Home", "Northfield Apiary", "NFA-CND", 1_995, ONE),
+            ("Wool Socks", "Apparel", "Northfield Mill", "NFM-SCK", 2_250, SIZES),
             (
                 "Canvas Tote",
                 "Bags",
@@ -326,14 +296,7 @@ pub(crate) static ALL: [Profile; 4] = [
                 3_200,
                 &["Natural", "Black"],
             ),
-            (
-                "Enamel Kettle",
-                "Kitchen",
-                "Hearthside",
-                "HRT-KTL",
-                7_899,
-                ONE,
-            ),
+            ("Enamel Kettle", "Kitchen", "Hearthside", "HRT-KTL", 7_899, ONE),
             (
                 "Walnut Cutting Board",
                 "Kitchen",
@@ -350,30 +313,9 @@ pub(crate) static ALL: [Profile; 4] = [
                 3_450,
                 &["Charcoal", "Moss"],
             ),
-            (
-                "Brass Desk Lamp",
-                "Lighting",
-                "Lumen Works",
-                "LUM-DSK",
-                14_900,
-                ONE,
-            ),
-            (
-                "Rattan Basket",
-                "Home",
-                "Aurora Goods",
-                "AUR-BSK",
-                4_275,
-                SIZES,
-            ),
-            (
-                "Glass Carafe",
-                "Kitchen",
-                "Clearwater",
-                "CLW-CRF",
-                3_999,
-                ONE,
-            ),
+            ("Brass Desk Lamp", "Lighting", "Lumen Works", "LUM-DSK", 14_900, ONE),
+            ("Rattan Basket", "Home", "Aurora Goods", "AUR-BSK", 4_275, SIZES),
+            ("Glass Carafe", "Kitchen", "Clearwater", "CLW-CRF", 3_999, ONE),
             (
                 "Field Notebook",
                 "Stationery",
@@ -382,46 +324,11 @@ pub(crate) static ALL: [Profile; 4] = [
                 1_250,
                 &["Plain", "Dotted", "Ruled"],
             ),
-            (
-                "Pencil Set",
-                "Stationery",
-                "Paper Trail",
-                "PTR-PCL",
-                899,
-                ONE,
-            ),
-            (
-                "Leather Key Fob",
-                "Accessories",
-                "Saddle Row",
-                "SDR-KEY",
-                1_899,
-                ONE,
-            ),
-            (
-                "Cotton Apron",
-                "Kitchen",
-                "Aurora Goods",
-                "AUR-APR",
-                4_600,
-                ONE,
-            ),
-            (
-                "Ceramic Planter",
-                "Garden",
-                "Clearwater",
-                "CLW-PLT",
-                2_999,
-                SIZES,
-            ),
-            (
-                "Copper Watering Can",
-                "Garden",
-                "Hearthside",
-                "HRT-CAN",
-                6_750,
-                ONE,
-            ),
+            ("Pencil Set", "Stationery", "Paper Trail", "PTR-PCL", 899, ONE),
+            ("Leather Key Fob", "Accessories", "Saddle Row", "SDR-KEY", 1_899, ONE),
+            ("Cotton Apron", "Kitchen", "Aurora Goods", "AUR-APR", 4_600, ONE),
+            ("Ceramic Planter", "Garden", "Clearwater", "CLW-PLT", 2_999, SIZES),
+            ("Copper Watering Can", "Garden", "Hearthside", "HRT-CAN", 6_750, ONE),
             (
                 "Flannel Sheet Set",
                 "Bedding",
@@ -430,30 +337,9 @@ pub(crate) static ALL: [Profile; 4] = [
                 12_900,
                 &["Twin", "Queen", "King"],
             ),
-            (
-                "Feather Pillow",
-                "Bedding",
-                "Northfield Mill",
-                "NFM-PLW",
-                5_850,
-                ONE,
-            ),
-            (
-                "Oak Picture Frame",
-                "Home",
-                "Timber and Grain",
-                "TGR-FRM",
-                2_775,
-                SIZES,
-            ),
-            (
-                "Reed Diffuser",
-                "Home",
-                "Northfield Apiary",
-                "NFA-DIF",
-                3_399,
-                ONE,
-            ),
+            ("Feather Pillow", "Bedding", "Northfield Mill", "NFM-PLW", 5_850, ONE),
+            ("Oak Picture Frame", "Home", "Timber and Grain", "TGR-FRM", 2_775, SIZES),
+            ("Reed Diffuser", "Home", "Northfield Apiary", "NFA-DIF", 3_399, ONE),
             (
                 "Travel Tumbler",
                 "Kitchen",
@@ -463,14 +349,7 @@ pub(crate) static ALL: [Profile; 4] = [
                 &["White", "Green"],
             ),
             ("Wall Clock", "Home", "Lumen Works", "LUM-CLK", 8_250, ONE),
-            (
-                "Gift Card",
-                GIFT_CARD,
-                "Aurora Goods",
-                "AUR-GFT",
-                5_000,
-                VALUES,
-            ),
+            ("Gift Card", GIFT_CARD, "Aurora Goods", "AUR-GFT", 5_000, VALUES),
         ],
     },
     Profile {
@@ -500,40 +379,12 @@ pub(crate) static ALL: [Profile; 4] = [
             ),
             ("Faltschloss", "Locks", "Wachhund", "WH-FLT", 7_995, ONE),
             ("Kettenschloss", "Locks", "Wachhund", "WH-KET", 5_495, ONE),
-            (
-                "Frontlicht 80 Lux",
-                "Lights",
-                "Lichtspur",
-                "LS-F80",
-                6_490,
-                ONE,
-            ),
+            ("Frontlicht 80 Lux", "Lights", "Lichtspur", "LS-F80", 6_490, ONE),
             ("Rücklicht", "Lights", "Lichtspur", "LS-R10", 2_990, ONE),
-            (
-                "Fahrradhelm Tempelhof",
-                "Helmets",
-                "Kopfsache",
-                "KS-TMP",
-                8_995,
-                SIZES,
-            ),
+            ("Fahrradhelm Tempelhof", "Helmets", "Kopfsache", "KS-TMP", 8_995, SIZES),
             ("Kinderhelm", "Helmets", "Kopfsache", "KS-KID", 4_995, SIZES),
-            (
-                "Regenjacke",
-                "Apparel",
-                "Wetterfest",
-                "WF-RJK",
-                12_900,
-                SIZES,
-            ),
-            (
-                "Handschuhe Winter",
-                "Apparel",
-                "Wetterfest",
-                "WF-HND",
-                3_995,
-                SIZES,
-            ),
+            ("Regenjacke", "Apparel", "Wetterfest", "WF-RJK", 12_900, SIZES),
+            ("Handschuhe Winter", "Apparel", "Wetterfest", "WF-HND", 3_995, SIZES),
             (
                 "Packtasche",
                 "Bags",
@@ -557,39 +408,11 @@ pub(crate) static ALL: [Profile; 4] = [
             ("Standpumpe", "Tools", "Werkbank", "WB-PMP", 4_490, ONE),
             ("Multitool", "Tools", "Werkbank", "WB-MLT", 2_795, ONE),
             ("Kettenöl", "Care", "Werkbank", "WB-OEL", 995, ONE),
-            (
-                "Klingel Messing",
-                "Parts",
-                "Kreuzberg Leder",
-                "KL-KLG",
-                1_890,
-                ONE,
-            ),
+            ("Klingel Messing", "Parts", "Kreuzberg Leder", "KL-KLG", 1_890, ONE),
             ("Kindersitz", "Parts", "Kopfsache", "KS-SIT", 13_900, ONE),
-            (
-                "Stadtrad Sieben",
-                "Bicycle",
-                "Berlin Bikes",
-                "BB-ST7",
-                89_900,
-                FRAMES,
-            ),
-            (
-                "Gravelrad Havel",
-                "Bicycle",
-                "Berlin Bikes",
-                "BB-HAV",
-                169_900,
-                FRAMES,
-            ),
-            (
-                "Lastenrad Spree",
-                "Bicycle",
-                "Berlin Bikes",
-                "BB-SPR",
-                329_900,
-                ONE,
-            ),
+            ("Stadtrad Sieben", "Bicycle", "Berlin Bikes", "BB-ST7", 89_900, FRAMES),
+            ("Gravelrad Havel", "Bicycle", "Berlin Bikes", "BB-HAV", 169_900, FRAMES),
+            ("Lastenrad Spree", "Bicycle", "Berlin Bikes", "BB-SPR", 329_900, ONE),
             (
                 "Kinderrad Spatz",
                 "Bicycle",
@@ -598,14 +421,7 @@ pub(crate) static ALL: [Profile; 4] = [
                 34_900,
                 &["16 Zoll", "20 Zoll"],
             ),
-            (
-                "Geschenkgutschein",
-                GIFT_CARD,
-                "Berlin Bikes",
-                "BB-GFT",
-                5_000,
-                VALUES,
-            ),
+            ("Geschenkgutschein", GIFT_CARD, "Berlin Bikes", "BB-GFT", 5_000, VALUES),
         ],
     },
     Profile {
@@ -625,22 +441,8 @@ pub(crate) static ALL: [Profile; 4] = [
         plan: "Basic",
         monthly: ("Blend", 1_944),
         catalogue: &[
-            (
-                "Sencha Uji",
-                "Green tea",
-                "Kyoto Tea",
-                "KYT-SEN",
-                1_296,
-                TINS,
-            ),
-            (
-                "Gyokuro Asahi",
-                "Green tea",
-                "Kyoto Tea",
-                "KYT-GYO",
-                3_240,
-                TINS,
-            ),
+            ("Sencha Uji", "Green tea", "Kyoto Tea", "KYT-SEN", 1_296, TINS),
+            ("Gyokuro Asahi", "Green tea", "Kyoto Tea", "KYT-GYO", 3_240, TINS),
             (
                 "Ceremonial Matcha",
                 "Matcha",
@@ -660,25 +462,11 @@ pub(crate) static ALL: [Profile; 4] = [
             ("Hojicha", "Roasted tea", "Kyoto Tea", "KYT-HOJ", 756, TINS),
             ("Genmaicha", "Green tea", "Kyoto Tea", "KYT-GEN", 864, TINS),
             ("Kukicha", "Green tea", "Kyoto Tea", "KYT-KUK", 702, TINS),
-            (
-                "Wakoucha Black Tea",
-                "Black tea",
-                "Higashiyama",
-                "HGS-WAK",
-                1_404,
-                TINS,
-            ),
+            ("Wakoucha Black Tea", "Black tea", "Higashiyama", "HGS-WAK", 1_404, TINS),
             ("Barley Tea", "Herbal", "Higashiyama", "HGS-MUG", 540, ONE),
             ("Yuzu Tea", "Herbal", "Higashiyama", "HGS-YUZ", 1_080, ONE),
             ("Soba Tea", "Herbal", "Higashiyama", "HGS-SOB", 918, ONE),
-            (
-                "First Flush Shincha",
-                "Green tea",
-                "Kyoto Tea",
-                "KYT-SHN",
-                2_160,
-                TINS,
-            ),
+            ("First Flush Shincha", "Green tea", "Kyoto Tea", "KYT-SHN", 2_160, TINS),
             (
                 "Kyusu Teapot",
                 "Teaware",
@@ -687,14 +475,7 @@ pub(crate) static ALL: [Profile; 4] = [
                 9_800,
                 &["Red", "Black"],
             ),
-            (
-                "Yunomi Cup",
-                "Teaware",
-                "Tokoname Kiln",
-                "TKN-YUN",
-                2_480,
-                ONE,
-            ),
+            ("Yunomi Cup", "Teaware", "Tokoname Kiln", "TKN-YUN", 2_480, ONE),
             (
                 "Matcha Bowl",
                 "Teaware",
@@ -705,63 +486,14 @@ pub(crate) static ALL: [Profile; 4] = [
             ),
             ("Bamboo Whisk", "Teaware", "Takayama", "TKY-CHS", 3_300, ONE),
             ("Tea Scoop", "Teaware", "Takayama", "TKY-SCP", 1_210, ONE),
-            (
-                "Whisk Stand",
-                "Teaware",
-                "Raku Studio",
-                "RAK-STD",
-                1_650,
-                ONE,
-            ),
-            (
-                "Cherry Bark Caddy",
-                "Teaware",
-                "Kakunodate",
-                "KKD-CDY",
-                8_250,
-                ONE,
-            ),
-            (
-                "Cast Iron Tetsubin",
-                "Teaware",
-                "Nambu",
-                "NMB-TET",
-                18_700,
-                ONE,
-            ),
-            (
-                "Cold Brew Bottle",
-                "Teaware",
-                "Clear Glass",
-                "CLG-BTL",
-                2_090,
-                ONE,
-            ),
+            ("Whisk Stand", "Teaware", "Raku Studio", "RAK-STD", 1_650, ONE),
+            ("Cherry Bark Caddy", "Teaware", "Kakunodate", "KKD-CDY", 8_250, ONE),
+            ("Cast Iron Tetsubin", "Teaware", "Nambu", "NMB-TET", 18_700, ONE),
+            ("Cold Brew Bottle", "Teaware", "Clear Glass", "CLG-BTL", 2_090, ONE),
             ("Tea Sampler", "Sets", "Kyoto Tea", "KYT-SMP", 3_024, ONE),
-            (
-                "Wagashi Box",
-                "Sweets",
-                "Gion Kashi",
-                "GKS-WAG",
-                2_376,
-                &["6", "12"],
-            ),
-            (
-                "Matcha Cookies",
-                "Sweets",
-                "Gion Kashi",
-                "GKS-CKE",
-                1_026,
-                ONE,
-            ),
-            (
-                "Gift Card",
-                GIFT_CARD,
-                "Kyoto Tea",
-                "KYT-GFT",
-                5_000,
-                VALUES,
-            ),
+            ("Wagashi Box", "Sweets", "Gion Kashi", "GKS-WAG", 2_376, &["6", "12"]),
+            ("Matcha Cookies", "Sweets", "Gion Kashi", "GKS-CKE", 1_026, ONE),
+            ("Gift Card", GIFT_CARD, "Kyoto Tea", "KYT-GFT", 5_000, VALUES),
         ],
     },
     Profile {
@@ -782,74 +514,18 @@ pub(crate) static ALL: [Profile; 4] = [
         plan: "Grow",
         monthly: ("Attar", 12_350),
         catalogue: &[
-            (
-                "Oud Kalimantan",
-                "Oil",
-                "Gulf Oud",
-                "GO-KAL",
-                28_750,
-                BOTTLES,
-            ),
+            ("Oud Kalimantan", "Oil", "Gulf Oud", "GO-KAL", 28_750, BOTTLES),
             ("Oud Hindi", "Oil", "Gulf Oud", "GO-HIN", 34_500, BOTTLES),
             ("Oud Cambodi", "Oil", "Gulf Oud", "GO-CAM", 31_250, BOTTLES),
-            (
-                "Rose Taifi",
-                "Oil",
-                "Taif Gardens",
-                "TG-ROS",
-                18_375,
-                BOTTLES,
-            ),
+            ("Rose Taifi", "Oil", "Taif Gardens", "TG-ROS", 18_375, BOTTLES),
             ("White Musk", "Oil", "Gulf Oud", "GO-MSK", 6_250, BOTTLES),
             ("Amber Resin", "Resin", "Gulf Oud", "GO-AMB", 4_875, ONE),
-            (
-                "Frankincense Hojari",
-                "Resin",
-                "Dhofar",
-                "DHF-HOJ",
-                3_650,
-                SIZES,
-            ),
-            (
-                "Frankincense Royal",
-                "Resin",
-                "Dhofar",
-                "DHF-ROY",
-                7_125,
-                SIZES,
-            ),
-            (
-                "Bakhoor Al Diwan",
-                "Bakhoor",
-                "Gulf Oud",
-                "GO-DIW",
-                5_495,
-                SIZES,
-            ),
-            (
-                "Bakhoor Layali",
-                "Bakhoor",
-                "Gulf Oud",
-                "GO-LAY",
-                4_995,
-                SIZES,
-            ),
-            (
-                "Bakhoor Maamoul",
-                "Bakhoor",
-                "Gulf Oud",
-                "GO-MAA",
-                6_725,
-                ONE,
-            ),
-            (
-                "Agarwood Chips",
-                "Wood",
-                "Gulf Oud",
-                "GO-CHP",
-                22_385,
-                SIZES,
-            ),
+            ("Frankincense Hojari", "Resin", "Dhofar", "DHF-HOJ", 3_650, SIZES),
+            ("Frankincense Royal", "Resin", "Dhofar", "DHF-ROY", 7_125, SIZES),
+            ("Bakhoor Al Diwan", "Bakhoor", "Gulf Oud", "GO-DIW", 5_495, SIZES),
+            ("Bakhoor Layali", "Bakhoor", "Gulf Oud", "GO-LAY", 4_995, SIZES),
+            ("Bakhoor Maamoul", "Bakhoor", "Gulf Oud", "GO-MAA", 6_725, ONE),
+            ("Agarwood Chips", "Wood", "Gulf Oud", "GO-CHP", 22_385, SIZES),
             (
                 "Agarwood Chips Triple Super",
                 "Wood",
@@ -858,14 +534,7 @@ pub(crate) static ALL: [Profile; 4] = [
                 64_250,
                 SIZES,
             ),
-            (
-                "Sandalwood Powder",
-                "Wood",
-                "Mysore House",
-                "MYS-SND",
-                8_115,
-                ONE,
-            ),
+            ("Sandalwood Powder", "Wood", "Mysore House", "MYS-SND", 8_115, ONE),
             (
                 "Brass Mabkhara",
                 "Burner",
@@ -874,30 +543,9 @@ pub(crate) static ALL: [Profile; 4] = [
                 9_850,
                 &["Plain", "Engraved"],
             ),
-            (
-                "Wooden Mabkhara",
-                "Burner",
-                "Souq Craft",
-                "SQC-WOD",
-                7_335,
-                ONE,
-            ),
-            (
-                "Electric Burner",
-                "Burner",
-                "Souq Craft",
-                "SQC-ELC",
-                11_995,
-                ONE,
-            ),
-            (
-                "Charcoal Discs",
-                "Burner",
-                "Souq Craft",
-                "SQC-CHR",
-                950,
-                ONE,
-            ),
+            ("Wooden Mabkhara", "Burner", "Souq Craft", "SQC-WOD", 7_335, ONE),
+            ("Electric Burner", "Burner", "Souq Craft", "SQC-ELC", 11_995, ONE),
+            ("Charcoal Discs", "Burner", "Souq Craft", "SQC-CHR", 950, ONE),
             (
                 "Eau de Parfum Shamal",
                 "Perfume",
@@ -917,14 +565,7 @@ pub(crate) static ALL: [Profile; 4] = [
             ("Hair Mist", "Perfume", "Gulf Oud", "GO-HRM", 5_775, ONE),
             ("Room Spray", "Home", "Gulf Oud", "GO-SPR", 3_985, ONE),
             ("Saffron Threads", "Pantry", "Herat", "HRT-SAF", 4_445, ONE),
-            (
-                "Crystal Attar Bottle",
-                "Gift",
-                "Souq Craft",
-                "SQC-CRY",
-                13_625,
-                ONE,
-            ),
+            ("Crystal Attar Bottle", "Gift", "Souq Craft", "SQC-CRY", 13_625, ONE),
             ("Gift Card", GIFT_CARD, "Gulf Oud", "GO-GFT", 10_000, VALUES),
         ],
     },

@@ -66,12 +66,7 @@ impl Shelf {
 
 impl Store {
     /// A shop whose history reaches back so many days from now.
-    pub(crate) fn new(
-        profile: &'static Profile,
-        history_days: u32,
-        bucket: Bucket,
-        now: DateTime<Utc>,
-    ) -> Self {
+    pub(crate) fn new(profile: &'static Profile, history_days: u32, bucket: Bucket, now: DateTime<Utc>) -> Self {
         let first = profile.local_date(now) - Duration::days(i64::from(history_days));
         Self {
             profile,

@@ -17,9 +17,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::cost::{Bucket, Prices};
-use super::hand::{
-    CancelRequest, EditRequest, LedgerRow, LineQuantity, NewLine, NewOrder, RefundRequest,
-};
+use super::hand::{CancelRequest, EditRequest, LedgerRow, LineQuantity, NewLine, NewOrder, RefundRequest};
 use super::order::{LineKind, Order, Reason, SaleKind};
 use super::search::{Filter, Kind, Relation, Search, Term};
 use super::seed::Calendar;
@@ -48,8 +46,7 @@ impl Stage {
             .expect("a time that exists");
         let clock = Arc::new(AtomicI64::new(start.timestamp()));
         let time = Arc::clone(&clock);
-        let clock_of =
-            move || DateTime::from_timestamp(time.load(Ordering::SeqCst), 0).unwrap_or_default();
+        let clock_of = move || DateTime::from_timestamp(time.load(Ordering::SeqCst), 0).unwrap_or_default();
         let mut config = SandboxConfig::new("key", "hush".to_owned(), Arc::new(clock_of));
         config.history_days = 12;
         change(&mut config);
@@ -83,10 +80,7 @@ impl Stage {
         let bytes = axum::body::to_bytes(response.into_body(), usize::MAX)
             .await
             .expect("a whole body");
-        (
-            status,
-            serde_json::from_slice(&bytes).unwrap_or(Value::Null),
-        )
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
     }
 
     async fn code(&self, scopes: &str) -> String {
@@ -94,17 +88,10 @@ impl Stage {
             "/{AURORA}/admin/oauth/authorize?client_id=key&scope={scopes}&state=s1&redirect_uri=http%3A%2F%2Fapp.test%2Fback%3Fa%3D1"
         );
         let response = self
-            .send(
-                Request::get(path)
-                    .body(Body::empty())
-                    .expect("a valid request"),
-            )
+            .send(Request::get(path).body(Body::empty()).expect("a valid request"))
             .await;
         assert_eq!(response.status(), StatusCode::FOUND);
-        let target = response.headers()["location"]
-            .to_str()
-            .expect("an address")
-            .to_owned();
+        let target = response.headers()["location"].to_str().expect("an address").to_owned();
         let target = url::Url::parse(&target).expect("an address");
         target
             .query_pairs()
@@ -125,20 +112,14 @@ impl Stage {
 
     async fn token(&self, scopes: &str) -> String {
         let code = self.code(scopes).await;
-        let (_, pair) = self
-            .exchange(json!({ "code": code, "expiring": "1" }))
-            .await;
+        let (_, pair) = self.exchange(json!({ "code": code, "expiring": "1" })).await;
         text(&pair["access_token"])
     }
 
     async fn graphql(&self, token: &str, query: &str, variables: Value) -> (StatusCode, Value) {
         let path = format!("/{AURORA}/admin/api/2026-10/graphql.json");
-        self.post(
-            &path,
-            token,
-            json!({ "query": query, "variables": variables }),
-        )
-        .await
+        self.post(&path, token, json!({ "query": query, "variables": variables }))
+            .await
     }
 }
 
@@ -164,11 +145,7 @@ fn the_books_of_every_order_agree() {
         let unit = profile.currency.minor(1);
         for order in history(profile, 90) {
             let name = format!("{} {}", profile.domain, order.name());
-            let last = order
-                .entries
-                .iter()
-                .map(|entry| entry.recorded_at)
-                .collect::<Vec<_>>();
+            let last = order.entries.iter().map(|entry| entry.recorded_at).collect::<Vec<_>>();
             assert!(last.is_sorted(), "{name}: records run forward");
             for entry in &order.entries {
                 let seen = order.updated_at(entry.recorded_at);
@@ -195,18 +172,14 @@ fn the_books_of_every_order_agree() {
                 }
                 if agreement.reason == Reason::Order && sale.kind == SaleKind::Product {
                     let line = &order.lines[sale.line.expect("goods have a line")];
-                    let listed =
-                        line.unit_price * Decimal::from(sale.quantity.expect("goods have units"));
+                    let listed = line.unit_price * Decimal::from(sale.quantity.expect("goods have units"));
                     assert_eq!(
                         order.listed(amounts) + order.listed_discount(amounts),
                         listed,
                         "{name}: price − discount is what was charged"
                     );
                     let expected = (amounts.total - amounts.tax) * order.terms.tax_rate;
-                    assert!(
-                        (expected - amounts.tax).abs() <= unit,
-                        "{name}: the tax is the rate's"
-                    );
+                    assert!((expected - amounts.tax).abs() <= unit, "{name}: the tax is the rate's");
                 }
             }
             for (index, line) in order.lines.iter().enumerate() {
@@ -222,16 +195,10 @@ fn the_books_of_every_order_agree() {
                 assert!(line.added_at >= order.created_at);
             }
             let kinds = order.sum(end, |_, sale| {
-                matches!(
-                    sale.kind,
-                    SaleKind::Product | SaleKind::GiftCard | SaleKind::Tip
-                )
+                matches!(sale.kind, SaleKind::Product | SaleKind::GiftCard | SaleKind::Tip)
             });
             let charges = order.sum(end, |_, sale| {
-                !matches!(
-                    sale.kind,
-                    SaleKind::Product | SaleKind::GiftCard | SaleKind::Tip
-                )
+                !matches!(sale.kind, SaleKind::Product | SaleKind::GiftCard | SaleKind::Tip)
             });
             assert_eq!(
                 kinds.total + charges.total,
@@ -239,10 +206,7 @@ fn the_books_of_every_order_agree() {
                 "{name}: the parts make the whole"
             );
             let reversed = order.sum(end, |agreement, _| !agreement.reason.is_sale());
-            assert_eq!(
-                order.sold(end).total + reversed.total,
-                order.worth(end).total
-            );
+            assert_eq!(order.sold(end).total + reversed.total, order.worth(end).total);
             assert!(
                 order.repaid(end) <= order.received(end),
                 "{name}: no more goes back than came in"
@@ -270,8 +234,7 @@ fn every_store_has_all_that_a_reader_must_meet() {
             .filter(|order| order.is_there(now))
             .collect();
         let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut note =
-            |what: &'static str, holds: bool| *seen.entry(what).or_default() += usize::from(holds);
+        let mut note = |what: &'static str, holds: bool| *seen.entry(what).or_default() += usize::from(holds);
         for order in &orders {
             let sales = || order.sales(now);
             let kind = |kind: SaleKind| sales().any(|(_, sale)| sale.kind == kind);
@@ -292,10 +255,7 @@ fn every_store_has_all_that_a_reader_must_meet() {
             note("gift card", kind(SaleKind::GiftCard));
             note("adjustment", kind(SaleKind::Adjustment));
             note("return fee", kind(SaleKind::Fee));
-            note(
-                "foreign buyer",
-                order.terms.presentment != order.terms.currency,
-            );
+            note("foreign buyer", order.terms.presentment != order.terms.currency);
             let edits = || sales().filter(|(agreement, _)| agreement.reason == Reason::OrderEdit);
             note(
                 "edit that adds",
@@ -305,10 +265,7 @@ fn every_store_has_all_that_a_reader_must_meet() {
                 "edit that takes away",
                 edits().any(|(_, sale)| sale.quantity < Some(0) && sale.quantity.is_some()),
             );
-            note(
-                "edit that reprices",
-                edits().any(|(_, sale)| sale.quantity.is_none()),
-            );
+            note("edit that reprices", edits().any(|(_, sale)| sale.quantity.is_none()));
             note(
                 "partial refund",
                 !reversals.is_empty() && order.worth(now).total > Decimal::ZERO,
@@ -316,9 +273,7 @@ fn every_store_has_all_that_a_reader_must_meet() {
             note("several refunds", reversals.len() > 1);
             note(
                 "return",
-                reversals
-                    .iter()
-                    .any(|agreement| agreement.reason == Reason::Return),
+                reversals.iter().any(|agreement| agreement.reason == Reason::Return),
             );
             note(
                 "refund days later",
@@ -349,23 +304,13 @@ fn every_store_has_all_that_a_reader_must_meet() {
             );
             note(
                 "returning",
-                order
-                    .customer
-                    .as_ref()
-                    .is_some_and(|customer| customer.order_index > 1),
+                order.customer.as_ref().is_some_and(|customer| customer.order_index > 1),
             );
             note(
                 "journey not ready",
-                order
-                    .journey
-                    .as_ref()
-                    .is_some_and(|journey| journey.ready_at.is_none()),
+                order.journey.as_ref().is_some_and(|journey| journey.ready_at.is_none()),
             );
-            let products: HashSet<_> = profile
-                .products(now)
-                .iter()
-                .map(|product| product.id)
-                .collect();
+            let products: HashSet<_> = profile.products(now).iter().map(|product| product.id).collect();
             note(
                 "deleted product",
                 order
@@ -381,10 +326,7 @@ fn every_store_has_all_that_a_reader_must_meet() {
                     .any(|line| line.product.is_none() && line.kind == LineKind::Goods),
             );
             note("late record", order.created_at > order.processed_at);
-            note(
-                "more than 10 agreements",
-                order.agreements(now).count() > 10,
-            );
+            note("more than 10 agreements", order.agreements(now).count() > 10);
             note(
                 "more than 20 sales at once",
                 order.agreements(now).any(|it| it.sales.len() > 20),
@@ -398,9 +340,7 @@ fn every_store_has_all_that_a_reader_must_meet() {
             note("sale at midnight", midnight(order.processed_at));
             note(
                 "refund at midnight",
-                reversals
-                    .iter()
-                    .any(|agreement| midnight(agreement.happened_at)),
+                reversals.iter().any(|agreement| midnight(agreement.happened_at)),
             );
         }
         for (what, count) in seen {
@@ -414,20 +354,14 @@ fn orders_lie_on_both_sides_of_a_change_of_the_clock() {
     for (index, date) in [(0, (2026, 11, 1)), (1, (2026, 10, 25))] {
         let profile = &shops::ALL[index];
         let date = NaiveDate::from_ymd_opt(date.0, date.1, date.2).expect("a date that exists");
-        let change = profile
-            .clock_change(date)
-            .expect("the clock changes on this day");
+        let change = profile.clock_change(date).expect("the clock changes on this day");
         let orders = history(profile, 90);
         let near = |seconds: i64| {
             orders
                 .iter()
                 .any(|order| (order.processed_at - change).num_seconds() == seconds)
         };
-        assert!(
-            near(-1) && near(0) && near(-1_800) && near(1_800),
-            "{}",
-            profile.domain
-        );
+        assert!(near(-1) && near(0) && near(-1_800) && near(1_800), "{}", profile.domain);
         assert_eq!(
             (profile.day_start(date + Days::new(1)) - profile.day_start(date)).num_hours(),
             25
@@ -462,15 +396,10 @@ fn daily_volume_follows_the_week() {
     let profile = &shops::ALL[0];
     let mut by_day: BTreeMap<NaiveDate, usize> = BTreeMap::new();
     for order in history(profile, 90) {
-        *by_day
-            .entry(profile.local_date(order.processed_at))
-            .or_default() += 1;
+        *by_day.entry(profile.local_date(order.processed_at)).or_default() += 1;
     }
     assert_eq!(by_day.len(), 91);
-    let typical = by_day
-        .values()
-        .filter(|count| (20..=55).contains(*count))
-        .count();
+    let typical = by_day.values().filter(|count| (20..=55).contains(*count)).count();
     assert!(typical > 85, "{by_day:?}");
 }
 
@@ -480,12 +409,7 @@ fn connections_cost_what_was_measured() {
     let price = |query: &str, variables: Value| {
         let document = parse_query(query).expect("a valid document");
         let (_, operation) = document.operations.iter().next().expect("an operation");
-        prices.price(
-            &document,
-            &operation.node,
-            &Variables::from_json(variables),
-            None,
-        )
+        prices.price(&document, &operation.node, &Variables::from_json(variables), None)
     };
     for (first, points) in [
         (1, 3.0),
@@ -499,24 +423,16 @@ fn connections_cost_what_was_measured() {
         (250, 13.0),
     ] {
         let query = "query($first: Int!) { products(first: $first) { nodes { id } } }";
-        assert_eq!(
-            price(query, json!({ "first": first })),
-            points,
-            "first: {first}"
-        );
-        let query = format!(
-            "{{ products(first: {first}) {{ edges {{ cursor node {{ id }} }} pageInfo {{ endCursor }} }} }}"
-        );
+        assert_eq!(price(query, json!({ "first": first })), points, "first: {first}");
+        let query =
+            format!("{{ products(first: {first}) {{ edges {{ cursor node {{ id }} }} pageInfo {{ endCursor }} }} }}");
         assert_eq!(price(&query, json!({})), points, "edges, first: {first}");
     }
     let query = "query($n: Int = 50) { order(id: \"gid://shopify/Order/1\") { agreements(first: $n) { nodes { id
         sales(first: 50) { nodes { id totalAmount { shopMoney { amount } } ... on ProductSale { lineItem { id } } } } } } } }";
     assert_eq!(price(query, json!({})), 122.0);
     assert_eq!(price("{ ordersCount { count } }", json!({})), 10.0);
-    assert_eq!(
-        price("{ shop { name plan { shopifyPlus } } }", json!({})),
-        2.0
-    );
+    assert_eq!(price("{ shop { name plan { shopifyPlus } } }", json!({})), 2.0);
 }
 
 #[test]
@@ -559,10 +475,7 @@ fn filters_are_read_as_shopify_reads_them() {
     assert_eq!(unknown.warnings[0]["code"], "invalid_field");
     assert!(matches!(&unknown.filter, Filter::All(parts) if parts.len() == 1));
     assert_eq!(read("status:any").warnings[0]["code"], "invalid_value");
-    assert_eq!(
-        read("updated_at:>'soon'").warnings[0]["code"],
-        "invalid_value"
-    );
+    assert_eq!(read("updated_at:>'soon'").warnings[0]["code"], "invalid_value");
     assert!(matches!(
         read("-test:true OR (test:false status:open)").filter,
         Filter::Any(_)
@@ -572,13 +485,10 @@ fn filters_are_read_as_shopify_reads_them() {
 #[test]
 fn a_timestamp_without_quotes_loses_its_time() {
     let shop = &shops::ALL[0];
-    let at = shop.day_start(NaiveDate::from_ymd_opt(2026, 11, 10).expect("a date"))
-        + chrono::Duration::hours(3);
+    let at = shop.day_start(NaiveDate::from_ymd_opt(2026, 11, 10).expect("a date")) + chrono::Duration::hours(3);
     let admits = |text: &str| {
         let search = Search::read(text, &[("updated_at", Kind::Time)]);
-        search
-            .filter
-            .admits(shop, &|_| super::search::Content::Time(at))
+        search.filter.admits(shop, &|_| super::search::Content::Time(at))
     };
     assert!(!admits("updated_at:>='2026-11-10T20:00:00Z'"));
     assert!(admits("updated_at:>=2026-11-10T20:00:00Z"));
@@ -612,23 +522,12 @@ async fn tokens_rotate_expire_and_outlive_the_process() {
     let mut stage = Stage::new();
     let shop = "{ shop { myshopifyDomain } }";
     let code = stage.code(SCOPES).await;
-    let (status, first) = stage
-        .exchange(json!({ "code": code, "expiring": "1" }))
-        .await;
+    let (status, first) = stage.exchange(json!({ "code": code, "expiring": "1" })).await;
     assert_eq!(status, StatusCode::OK);
+    assert_eq!((&first["expires_in"], &first["scope"]), (&json!(3600), &json!(SCOPES)));
+    assert_eq!(stage.exchange(json!({ "code": code })).await.0, StatusCode::BAD_REQUEST);
     assert_eq!(
-        (&first["expires_in"], &first["scope"]),
-        (&json!(3600), &json!(SCOPES))
-    );
-    assert_eq!(
-        stage.exchange(json!({ "code": code })).await.0,
-        StatusCode::BAD_REQUEST
-    );
-    assert_eq!(
-        stage
-            .graphql(&text(&first["access_token"]), shop, json!({}))
-            .await
-            .0,
+        stage.graphql(&text(&first["access_token"]), shop, json!({})).await.0,
         StatusCode::OK
     );
 
@@ -637,10 +536,7 @@ async fn tokens_rotate_expire_and_outlive_the_process() {
     // The answer may have been lost: until the new one is used, the old one works again.
     let (status, third) = stage.exchange(refresh(&first["refresh_token"])).await;
     assert_eq!(status, StatusCode::OK);
-    assert_eq!(
-        stage.exchange(refresh(&third["refresh_token"])).await.0,
-        StatusCode::OK
-    );
+    assert_eq!(stage.exchange(refresh(&third["refresh_token"])).await.0, StatusCode::OK);
     let (status, refusal) = stage.exchange(refresh(&first["refresh_token"])).await;
     assert_eq!(
         (status, &refusal["error"]),
@@ -649,10 +545,7 @@ async fn tokens_rotate_expire_and_outlive_the_process() {
 
     stage.sandbox = Sandbox::new(stage.config.clone());
     let token = text(&second["access_token"]);
-    assert_eq!(
-        stage.graphql(&token, shop, json!({})).await.0,
-        StatusCode::OK
-    );
+    assert_eq!(stage.graphql(&token, shop, json!({})).await.0, StatusCode::OK);
     stage.advance(3_600);
     let (status, refusal) = stage.graphql(&token, shop, json!({})).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
@@ -661,10 +554,7 @@ async fn tokens_rotate_expire_and_outlive_the_process() {
     let (_, again) = stage.exchange(refresh(&second["refresh_token"])).await;
     stage.sandbox.uninstall(AURORA).expect("the store exists");
     assert_eq!(
-        stage
-            .graphql(&text(&again["access_token"]), shop, json!({}))
-            .await
-            .0,
+        stage.graphql(&text(&again["access_token"]), shop, json!({})).await.0,
         StatusCode::UNAUTHORIZED
     );
     assert_eq!(
@@ -695,26 +585,18 @@ async fn a_permanent_token_is_exchanged_and_dies() {
     );
     let shop = "{ shop { name } }";
     assert_eq!(
-        stage
-            .graphql(&text(&old["access_token"]), shop, json!({}))
-            .await
-            .0,
+        stage.graphql(&text(&old["access_token"]), shop, json!({})).await.0,
         StatusCode::UNAUTHORIZED
     );
     assert_eq!(
-        stage
-            .graphql(&text(&new["access_token"]), shop, json!({}))
-            .await
-            .0,
+        stage.graphql(&text(&new["access_token"]), shop, json!({})).await.0,
         StatusCode::OK
     );
 
     let strict = Stage::with(|config| config.refuse_permanent_tokens = true);
     let code = strict.code(SCOPES).await;
     let (_, old) = strict.exchange(json!({ "code": code })).await;
-    let (status, refusal) = strict
-        .graphql(&text(&old["access_token"]), shop, json!({}))
-        .await;
+    let (status, refusal) = strict.graphql(&text(&old["access_token"]), shop, json!({})).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
     assert!(text(&refusal["errors"]).contains("Non-expiring access tokens"));
 }
@@ -722,31 +604,18 @@ async fn a_permanent_token_is_exchanged_and_dies() {
 #[tokio::test]
 async fn installing_asks_first_where_it_is_wished() {
     let stage = Stage::with(|config| config.ask_consent = true);
-    let path = format!(
-        "/{AURORA}/admin/oauth/authorize?client_id=key&scope=read_orders&redirect_uri=http://app.test/"
-    );
-    let get = |path: String| {
-        Request::get(path)
-            .body(Body::empty())
-            .expect("a valid request")
-    };
+    let path = format!("/{AURORA}/admin/oauth/authorize?client_id=key&scope=read_orders&redirect_uri=http://app.test/");
+    let get = |path: String| Request::get(path).body(Body::empty()).expect("a valid request");
     let response = stage.send(get(path.clone())).await;
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(
         stage.send(get(format!("{path}&approve=1"))).await.status(),
         StatusCode::FOUND
     );
-    let wrong =
-        format!("/{AURORA}/admin/oauth/authorize?client_id=other&redirect_uri=http://app.test/");
-    assert_eq!(
-        stage.send(get(wrong)).await.status(),
-        StatusCode::BAD_REQUEST
-    );
+    let wrong = format!("/{AURORA}/admin/oauth/authorize?client_id=other&redirect_uri=http://app.test/");
+    assert_eq!(stage.send(get(wrong)).await.status(), StatusCode::BAD_REQUEST);
     let closed = "/nobody.myshopify.com/admin/oauth/authorize?client_id=key".to_owned();
-    assert_eq!(
-        stage.send(get(closed)).await.status(),
-        StatusCode::NOT_FOUND
-    );
+    assert_eq!(stage.send(get(closed)).await.status(), StatusCode::NOT_FOUND);
 }
 
 const PAGE: &str = "query($after: String, $query: String, $first: Int!) {
@@ -784,8 +653,7 @@ async fn paging_visits_every_order_once_and_adds_up_to_the_ledger() {
     let mut after = Value::Null;
     let mut long_orders = 0;
     loop {
-        let variables =
-            json!({ "first": 30, "after": after, "query": "updated_at:>='2026-01-01T00:00:00Z'" });
+        let variables = json!({ "first": 30, "after": after, "query": "updated_at:>='2026-01-01T00:00:00Z'" });
         let (status, answer) = stage.graphql(&token, PAGE, variables).await;
         assert_eq!(status, StatusCode::OK);
         assert!(answer.get("errors").is_none(), "{answer}");
@@ -797,8 +665,7 @@ async fn paging_visits_every_order_once_and_adds_up_to_the_ledger() {
         );
         let page = &answer["data"]["orders"];
         for order in page["nodes"].as_array().expect("a list") {
-            long_orders +=
-                usize::from(order["agreements"]["pageInfo"]["hasNextPage"] == json!(true));
+            long_orders += usize::from(order["agreements"]["pageInfo"]["hasNextPage"] == json!(true));
             visited.push((text(&order["updatedAt"]), order.clone()));
         }
         if page["pageInfo"]["hasNextPage"] == json!(false) {
@@ -808,10 +675,7 @@ async fn paging_visits_every_order_once_and_adds_up_to_the_ledger() {
     }
     assert!(visited.is_sorted_by_key(|(at, _)| at.clone()));
     assert!(long_orders > 0);
-    let ids: HashSet<_> = visited
-        .iter()
-        .map(|(_, order)| text(&order["id"]))
-        .collect();
+    let ids: HashSet<_> = visited.iter().map(|(_, order)| text(&order["id"])).collect();
     assert_eq!(ids.len(), visited.len());
 
     let ledger = stage.sandbox.ledger(AURORA).expect("the store exists");
@@ -843,16 +707,10 @@ async fn pages_go_backwards_too_and_refuse_strange_windows() {
     };
     let newest = ask("first: 3, reverse: true, sortKey: CREATED_AT").await;
     let last = ask("last: 3, sortKey: CREATED_AT").await;
-    let mut turned = last["data"]["orders"]["nodes"]
-        .as_array()
-        .expect("a list")
-        .clone();
+    let mut turned = last["data"]["orders"]["nodes"].as_array().expect("a list").clone();
     turned.reverse();
     assert_eq!(newest["data"]["orders"]["nodes"].as_array(), Some(&turned));
-    assert_eq!(
-        last["data"]["orders"]["pageInfo"]["hasPreviousPage"],
-        json!(true)
-    );
+    assert_eq!(last["data"]["orders"]["pageInfo"]["hasPreviousPage"], json!(true));
     for arguments in [
         "sortKey: ID",
         "first: 1, last: 1",
@@ -885,13 +743,11 @@ async fn a_query_is_throttled_by_what_it_asks_for() {
     assert!(last.get("data").is_none());
     assert_eq!(last["extensions"]["cost"]["actualQueryCost"], Value::Null);
 
-    let dear = "{ orders(first: 250) { nodes { agreements(first: 250) { nodes { sales(first: 250) { nodes { id } } } } } } }";
+    let dear =
+        "{ orders(first: 250) { nodes { agreements(first: 250) { nodes { sales(first: 250) { nodes { id } } } } } } }";
     let (status, answer) = stage.graphql(&token, dear, json!({})).await;
     assert_eq!(status, StatusCode::OK);
-    assert_eq!(
-        answer["errors"][0]["extensions"]["code"],
-        "MAX_COST_EXCEEDED"
-    );
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "MAX_COST_EXCEEDED");
 }
 
 #[tokio::test]
@@ -899,23 +755,13 @@ async fn what_is_wrong_with_a_query_is_said_in_shopifys_words() {
     let stage = Stage::new();
     let token = stage.token("read_products,write_orders").await;
     let (status, answer) = stage
-        .graphql(
-            &token,
-            "query Q { orders(first: 1) { nodes { nothing } } }",
-            json!({}),
-        )
+        .graphql(&token, "query Q { orders(first: 1) { nodes { nothing } } }", json!({}))
         .await;
     assert_eq!(status, StatusCode::OK);
     assert!(answer.get("data").is_none());
     let error = &answer["errors"][0];
-    assert_eq!(
-        error["message"],
-        "Field 'nothing' doesn't exist on type 'Order'"
-    );
-    assert_eq!(
-        error["path"],
-        json!(["query Q", "orders", "nodes", "nothing"])
-    );
+    assert_eq!(error["message"], "Field 'nothing' doesn't exist on type 'Order'");
+    assert_eq!(error["path"], json!(["query Q", "orders", "nodes", "nothing"]));
     assert_eq!(error["extensions"]["code"], "undefinedField");
 
     // The right to write orders holds the right to read them; customers are out of reach.
@@ -926,25 +772,12 @@ async fn what_is_wrong_with_a_query_is_said_in_shopifys_words() {
             json!({}),
         )
         .await;
-    assert!(
-        answer["data"]["orders"]["nodes"][0]["id"].is_string(),
-        "{answer}"
-    );
-    assert_eq!(
-        answer["data"]["orders"]["nodes"][0]["customer"],
-        Value::Null
-    );
+    assert!(answer["data"]["orders"]["nodes"][0]["id"].is_string(), "{answer}");
+    assert_eq!(answer["data"]["orders"]["nodes"][0]["customer"], Value::Null);
     assert_eq!(answer["errors"][0]["extensions"]["code"], "ACCESS_DENIED");
-    assert_eq!(
-        answer["errors"][0]["path"],
-        json!(["orders", "nodes", 0, "customer"])
-    );
+    assert_eq!(answer["errors"][0]["path"], json!(["orders", "nodes", 0, "customer"]));
     let (_, answer) = stage
-        .graphql(
-            &token,
-            "{ customers(first: 1) { nodes { id } } }",
-            json!({}),
-        )
+        .graphql(&token, "{ customers(first: 1) { nodes { id } } }", json!({}))
         .await;
     assert_eq!(answer["data"], Value::Null);
 
@@ -981,10 +814,7 @@ async fn trouble_comes_on_request_and_passes() {
     let ask = || stage.graphql(&token, query, json!({}));
 
     let body = json!([{ "fault": "status", "status": 429, "retry_after": 2, "times": 2 }, { "fault": "html" }]);
-    assert_eq!(
-        stage.post(&faults, "", body).await.0,
-        StatusCode::NO_CONTENT
-    );
+    assert_eq!(stage.post(&faults, "", body).await.0, StatusCode::NO_CONTENT);
     assert_eq!(ask().await.0, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(ask().await.0, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(ask().await, (StatusCode::OK, Value::Null));
@@ -1015,11 +845,7 @@ async fn trouble_comes_on_request_and_passes() {
         .body(Body::from(json!({ "query": query }).to_string()))
         .expect("a valid request");
     let response = stage.send(request).await;
-    assert!(
-        axum::body::to_bytes(response.into_body(), usize::MAX)
-            .await
-            .is_err()
-    );
+    assert!(axum::body::to_bytes(response.into_body(), usize::MAX).await.is_err());
 
     let fault = Fault {
         kind: FaultKind::Status {
@@ -1029,15 +855,9 @@ async fn trouble_comes_on_request_and_passes() {
         times: 1,
         on: Target::Token,
     };
-    stage
-        .sandbox
-        .inject(AURORA, fault)
-        .expect("the store exists");
+    stage.sandbox.inject(AURORA, fault).expect("the store exists");
     assert_eq!(ask().await.0, StatusCode::OK);
-    assert_eq!(
-        stage.exchange(json!({})).await.0,
-        StatusCode::SERVICE_UNAVAILABLE
-    );
+    assert_eq!(stage.exchange(json!({})).await.0, StatusCode::SERVICE_UNAVAILABLE);
     inject(FaultKind::RevokeToken);
     assert_eq!(ask().await.0, StatusCode::UNAUTHORIZED);
     assert_eq!(ask().await.0, StatusCode::UNAUTHORIZED);
@@ -1066,10 +886,7 @@ async fn a_hand_changes_orders_and_the_ledger_follows() {
 
     stage.advance(60);
     let refund = RefundRequest {
-        lines: vec![LineQuantity {
-            line: 0,
-            quantity: 1,
-        }],
+        lines: vec![LineQuantity { line: 0, quantity: 1 }],
         adjustment: Decimal::from(4),
         ..RefundRequest::default()
     };
@@ -1080,18 +897,10 @@ async fn a_hand_changes_orders_and_the_ledger_follows() {
     assert_eq!(refunded.current_total, Decimal::new(755, 1));
     assert_eq!((refunded.updated_at - order.updated_at).num_seconds(), 60);
     let too_many = RefundRequest {
-        lines: vec![LineQuantity {
-            line: 0,
-            quantity: 2,
-        }],
+        lines: vec![LineQuantity { line: 0, quantity: 2 }],
         ..refund
     };
-    assert!(
-        stage
-            .sandbox
-            .refund_order(AURORA, order.id, too_many)
-            .is_err()
-    );
+    assert!(stage.sandbox.refund_order(AURORA, order.id, too_many).is_err());
 
     let edit = EditRequest {
         unknown: Decimal::TWO,
@@ -1115,10 +924,7 @@ async fn a_hand_changes_orders_and_the_ledger_follows() {
     assert_eq!(shown["totalPriceSet"]["shopMoney"]["amount"], "125.2");
     assert_eq!(shown["currentTotalPriceSet"]["shopMoney"]["amount"], "85.2");
     assert_eq!(shown["displayFinancialStatus"], "PARTIALLY_REFUNDED");
-    assert_eq!(
-        shown["refunds"][0]["totalRefundedSet"]["shopMoney"]["amount"],
-        "40.0"
-    );
+    assert_eq!(shown["refunds"][0]["totalRefundedSet"]["shopMoney"]["amount"], "40.0");
     assert_eq!(
         shown["lineItems"]["nodes"][0],
         json!({ "quantity": 2, "currentQuantity": 1, "product": null })
@@ -1128,9 +934,7 @@ async fn a_hand_changes_orders_and_the_ledger_follows() {
         json!({ "reason": "ORDER_EDIT", "sales": { "nodes": [{ "__typename": "ProductSale" }, { "__typename": "UnknownSale" }] } })
     );
 
-    let cancelled = stage
-        .sandbox
-        .cancel_order(AURORA, order.id, CancelRequest::default());
+    let cancelled = stage.sandbox.cancel_order(AURORA, order.id, CancelRequest::default());
     assert_eq!(
         cancelled.expect("it can be cancelled once").current_total,
         Decimal::from(6)
@@ -1141,17 +945,11 @@ async fn a_hand_changes_orders_and_the_ledger_follows() {
             .cancel_order(AURORA, order.id, CancelRequest::default())
             .is_err()
     );
-    stage
-        .sandbox
-        .delete_order(AURORA, order.id)
-        .expect("it can be deleted");
+    stage.sandbox.delete_order(AURORA, order.id).expect("it can be deleted");
     let (_, answer) = stage.graphql(&token, &query, json!({})).await;
     assert_eq!(answer["data"]["order"], Value::Null);
     let rows: Vec<LedgerRow> = stage.sandbox.ledger(AURORA).expect("the store exists");
-    let rows: Vec<_> = rows
-        .into_iter()
-        .filter(|row| row.order_id == order.id)
-        .collect();
+    let rows: Vec<_> = rows.into_iter().filter(|row| row.order_id == order.id).collect();
     assert!(rows.iter().all(|row| row.deleted) && rows.len() > 8);
     assert!(stage.sandbox.touch_order(AURORA, order.id).is_err());
 }
@@ -1170,10 +968,7 @@ async fn orders_come_and_change_as_time_goes() {
     };
     let created = "created_at:>'2026-11-22T18:30:00Z'";
     let updated = "updated_at:>'2026-11-22T18:30:00Z' created_at:<'2026-11-22T00:00:00Z'";
-    assert_eq!(
-        (count(created).await, count(updated).await),
-        (Some(0), Some(0))
-    );
+    assert_eq!((count(created).await, count(updated).await), (Some(0), Some(0)));
     stage.advance(3_000);
     assert!(count(created).await > Some(0));
     assert!(count(updated).await > Some(0));
@@ -1197,10 +992,7 @@ async fn webhook_subscriptions_are_kept() {
         }
     };
     let made = ask("ORDERS_CREATE", "https://app.test/hook").await;
-    assert_eq!(
-        made["webhookSubscription"]["topic"], "ORDERS_CREATE",
-        "{made}"
-    );
+    assert_eq!(made["webhookSubscription"]["topic"], "ORDERS_CREATE", "{made}");
     let again = ask("ORDERS_CREATE", "https://app.test/hook").await;
     assert_eq!(
         again["userErrors"][0]["message"],
@@ -1223,9 +1015,7 @@ async fn webhook_subscriptions_are_kept() {
         .clone();
     assert_eq!(nodes.len(), 1);
     let delete = "mutation($id: ID!) { webhookSubscriptionDelete(id: $id) { deletedWebhookSubscriptionId } }";
-    let (_, answer) = stage
-        .graphql(&token, delete, json!({ "id": nodes[0]["id"] }))
-        .await;
+    let (_, answer) = stage.graphql(&token, delete, json!({ "id": nodes[0]["id"] })).await;
     assert_eq!(
         answer["data"]["webhookSubscriptionDelete"]["deletedWebhookSubscriptionId"],
         nodes[0]["id"]

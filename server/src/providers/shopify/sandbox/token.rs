@@ -95,18 +95,9 @@ impl Mint {
     }
 
     /// Redeems a code, once.
-    pub(crate) fn redeem(
-        &mut self,
-        shop: &str,
-        code: &str,
-        expiring: bool,
-        now: DateTime<Utc>,
-    ) -> Option<Pair> {
+    pub(crate) fn redeem(&mut self, shop: &str, code: &str, expiring: bool, now: DateTime<Utc>) -> Option<Pair> {
         let claims = self.living(code, now)?;
-        if claims.kind != Use::Code
-            || claims.shop != shop
-            || !self.used_codes.insert(code.to_owned())
-        {
+        if claims.kind != Use::Code || claims.shop != shop || !self.used_codes.insert(code.to_owned()) {
             return None;
         }
         Some(self.pair(&claims, expiring, now))
@@ -129,17 +120,15 @@ impl Mint {
         if again {
             self.exchanged.insert(token.to_owned());
         }
-        let claims =
-            claims.filter(|claims| claims.kind == Use::Permanent && claims.shop == shop)?;
+        let claims = claims.filter(|claims| claims.kind == Use::Permanent && claims.shop == shop)?;
         self.exchanged.insert(token.to_owned());
         Some(self.pair(&claims, true, now))
     }
 
     /// The contents of an access token that opens this shop now.
     pub(crate) fn admit(&self, shop: &str, token: &str, now: DateTime<Utc>) -> Option<Claims> {
-        self.living(token, now).filter(|claims| {
-            claims.shop == shop && matches!(claims.kind, Use::Access | Use::Permanent)
-        })
+        self.living(token, now)
+            .filter(|claims| claims.shop == shop && matches!(claims.kind, Use::Access | Use::Permanent))
     }
 
     /// Kills one token.
@@ -149,8 +138,7 @@ impl Mint {
 
     /// Kills everything issued for a shop so far, as an uninstallation does.
     pub(crate) fn revoke_shop(&mut self, shop: &str, now: DateTime<Utc>) {
-        self.uninstalled
-            .insert(shop.to_owned(), now.timestamp_millis());
+        self.uninstalled.insert(shop.to_owned(), now.timestamp_millis());
     }
 
     fn pair(&mut self, from: &Claims, expiring: bool, now: DateTime<Utc>) -> Pair {
@@ -161,8 +149,7 @@ impl Mint {
                 generation: from.generation + 1,
                 serial: self.serial,
                 issued: now.timestamp_millis(),
-                expires: seconds
-                    .map(|seconds| (now + Duration::seconds(seconds)).timestamp_millis()),
+                expires: seconds.map(|seconds| (now + Duration::seconds(seconds)).timestamp_millis()),
                 ..from.clone()
             };
             self.sign(&claims)
@@ -218,9 +205,7 @@ impl Mint {
             .or(token.strip_prefix("shprt_"))
             .unwrap_or(token);
         let (body, seal) = token.split_once('.')?;
-        self.mac(body)
-            .verify_slice(&URL_SAFE_NO_PAD.decode(seal).ok()?)
-            .ok()?;
+        self.mac(body).verify_slice(&URL_SAFE_NO_PAD.decode(seal).ok()?).ok()?;
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(body).ok()?).ok()
     }
 

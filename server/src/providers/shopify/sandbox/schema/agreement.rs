@@ -1,9 +1,6 @@
 //! The dated pages of the ledger.
 
-#![expect(
-    clippy::duplicated_attributes,
-    reason = "fields of an interface may share a type"
-)]
+#![expect(clippy::duplicated_attributes, reason = "fields of an interface may share a type")]
 
 use async_graphql::{Enum, ID, Interface, Object, Result, SimpleObject};
 

@@ -51,10 +51,7 @@ impl<T> Page<T> {
             .into_iter()
             .map(|(cursor, row)| (cursor, change(row)))
             .collect();
-        Page {
-            rows,
-            info: self.info,
-        }
+        Page { rows, info: self.info }
     }
 }
 
@@ -62,12 +59,7 @@ impl<T> Page<T> {
 ///
 /// # Errors
 /// When the window is not one that Shopify serves, or a cursor is not of this sorting.
-pub(crate) fn paginate<T>(
-    rows: Vec<T>,
-    sort: &str,
-    key: impl Fn(&T) -> Key,
-    window: Window,
-) -> Result<Page<T>> {
+pub(crate) fn paginate<T>(rows: Vec<T>, sort: &str, key: impl Fn(&T) -> Key, window: Window) -> Result<Page<T>> {
     let size = match (window.first, window.last) {
         (None, None) => return Err(Error::new("you must provide one of first or last")),
         (Some(_), Some(_)) => {
@@ -76,19 +68,11 @@ pub(crate) fn paginate<T>(
         (Some(size), None) | (None, Some(size)) => size,
     };
     if size > MOST {
-        return Err(refused(format!(
-            "{size} is more than the {MOST} that a page can hold"
-        )));
+        return Err(refused(format!("{size} is more than the {MOST} that a page can hold")));
     }
     let size = usize::try_from(size).map_err(|_| refused("a page can't have less than nothing"))?;
-    let after = window
-        .after
-        .map(|cursor| decode(&cursor, sort))
-        .transpose()?;
-    let before = window
-        .before
-        .map(|cursor| decode(&cursor, sort))
-        .transpose()?;
+    let after = window.after.map(|cursor| decode(&cursor, sort)).transpose()?;
+    let before = window.before.map(|cursor| decode(&cursor, sort)).transpose()?;
 
     let mut rows: Vec<_> = rows.into_iter().map(|row| (key(&row), row)).collect();
     rows.sort_by_key(|(key, _)| *key);
@@ -96,22 +80,12 @@ pub(crate) fn paginate<T>(
         rows.reverse();
     }
     let behind = |key: Key, edge: Key| {
-        if window.reverse {
-            key < edge
-        } else {
-            key > edge
-        }
+        if window.reverse { key < edge } else { key > edge }
     };
     let all = rows.len();
-    let start = after.map_or(0, |edge| {
-        rows.iter()
-            .take_while(|(key, _)| !behind(*key, edge))
-            .count()
-    });
+    let start = after.map_or(0, |edge| rows.iter().take_while(|(key, _)| !behind(*key, edge)).count());
     let end = before.map_or(all, |edge| {
-        rows.iter()
-            .take_while(|(key, _)| behind(edge, *key))
-            .count()
+        rows.iter().take_while(|(key, _)| behind(edge, *key)).count()
     });
     let end = end.max(start);
     let (start, end) = if window.first.is_some() {
@@ -175,12 +149,8 @@ macro_rules! connection {
             node: $node,
         }
 
-        impl From<$crate::providers::shopify::sandbox::schema::connection::Page<$node>>
-            for $connection
-        {
-            fn from(
-                page: $crate::providers::shopify::sandbox::schema::connection::Page<$node>,
-            ) -> Self {
+        impl From<$crate::providers::shopify::sandbox::schema::connection::Page<$node>> for $connection {
+            fn from(page: $crate::providers::shopify::sandbox::schema::connection::Page<$node>) -> Self {
                 let nodes = page.rows.iter().map(|(_, node)| node.clone()).collect();
                 let edges = page
                     .rows

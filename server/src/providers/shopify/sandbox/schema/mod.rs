@@ -17,9 +17,7 @@ mod webhook;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use async_graphql::{
-    Context, EmptySubscription, Error, ErrorExtensions, ID, Interface, Object, Result, Schema,
-};
+use async_graphql::{Context, EmptySubscription, Error, ErrorExtensions, ID, Interface, Object, Result, Schema};
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -32,8 +30,7 @@ use self::refund::Refund;
 use self::shop::{AppInstallation, Count, Shop};
 use self::webhook::{
     WebhookSubscription, WebhookSubscriptionConnection, WebhookSubscriptionCreatePayload,
-    WebhookSubscriptionDeletePayload, WebhookSubscriptionFormat, WebhookSubscriptionInput,
-    WebhookSubscriptionSortKeys,
+    WebhookSubscriptionDeletePayload, WebhookSubscriptionFormat, WebhookSubscriptionInput, WebhookSubscriptionSortKeys,
 };
 use super::Inner;
 use super::order as ledger;
@@ -86,9 +83,7 @@ pub(crate) struct Buyer {
 impl Scene {
     /// Whether the token has a scope; the right to write includes the right to read.
     pub(crate) fn has_scope(&self, scope: &str) -> bool {
-        let writing = scope
-            .strip_prefix("read_")
-            .map(|what| format!("write_{what}"));
+        let writing = scope.strip_prefix("read_").map(|what| format!("write_{what}"));
         self.scopes
             .iter()
             .any(|granted| granted == scope || Some(granted) == writing.as_ref())
@@ -102,10 +97,7 @@ impl Scene {
         let message = format!("Access denied for {field} field. Required access: {access}");
         Err(Error::new(message).extend_with(|_, extensions| {
             extensions.set("code", "ACCESS_DENIED");
-            extensions.set(
-                "documentation",
-                "https://shopify.dev/api/usage/access-scopes",
-            );
+            extensions.set("documentation", "https://shopify.dev/api/usage/access-scopes");
             extensions.set("requiredAccess", access);
         }))
     }
@@ -129,12 +121,7 @@ impl Scene {
     pub(crate) fn customers(&self) -> &HashMap<u64, Buyer> {
         self.customers.get_or_init(|| {
             let mut buyers: HashMap<u64, Buyer> = HashMap::new();
-            for order in self
-                .shelf
-                .orders
-                .iter()
-                .filter(|order| order.is_there(self.now))
-            {
+            for order in self.shelf.orders.iter().filter(|order| order.is_there(self.now)) {
                 let Some(customer) = &order.customer else {
                     continue;
                 };
@@ -163,18 +150,12 @@ impl Scene {
     fn search(&self, ctx: &Context<'_>, query: Option<&str>, fields: &[(&str, Kind)]) -> Search {
         let search = Search::read(query.unwrap_or_default(), fields);
         if query.is_some() && (self.explain_searches || !search.warnings.is_empty()) {
-            let path = ctx
-                .path_node
-                .map(|node| node.to_string_vec())
-                .unwrap_or_default();
+            let path = ctx.path_node.map(|node| node.to_string_vec()).unwrap_or_default();
             let mut note = json!({ "path": path, "query": query, "parsed": search.parsed });
             if !search.warnings.is_empty() {
                 note["warnings"] = Value::from(search.warnings.clone());
             }
-            self.searches
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(note);
+            self.searches.lock().unwrap_or_else(PoisonError::into_inner).push(note);
         }
         search
     }
@@ -301,8 +282,9 @@ impl QueryRoot {
                 "The input array size of {} is greater than the maximum allowed of 250.",
                 ids.len()
             );
-            return Err(Error::new(message)
-                .extend_with(|_, extensions| extensions.set("code", "MAX_INPUT_SIZE_EXCEEDED")));
+            return Err(
+                Error::new(message).extend_with(|_, extensions| extensions.set("code", "MAX_INPUT_SIZE_EXCEEDED"))
+            );
         }
         for (scope, field) in ids.iter().filter_map(|id| node_scope(id)) {
             scene(ctx).demand(scope, field)?;
@@ -336,9 +318,7 @@ impl QueryRoot {
         query: Option<String>,
         #[graphql(default_with = "Some(false)")] reverse: Option<bool>,
         saved_search_id: Option<ID>,
-        #[graphql(default_with = "Some(OrderSortKeys::ProcessedAt)")] sort_key: Option<
-            OrderSortKeys,
-        >,
+        #[graphql(default_with = "Some(OrderSortKeys::ProcessedAt)")] sort_key: Option<OrderSortKeys>,
     ) -> Result<OrderConnection> {
         let scene = scene(ctx);
         scene.demand("read_orders", "orders")?;
@@ -453,12 +433,7 @@ impl QueryRoot {
             last,
             reverse: reverse.unwrap_or_default(),
         };
-        let page = paginate(
-            found,
-            sort_key.name(),
-            |product| sort_key.key(product),
-            window,
-        )?;
+        let page = paginate(found, sort_key.name(), |product| sort_key.key(product), window)?;
         Ok(page.map(|product| Product(Arc::new(product))).into())
     }
 
@@ -487,18 +462,9 @@ impl QueryRoot {
             .inner
             .with_store(scene.shop, scene.now, |store| store.subscriptions.clone())
             .into_iter()
-            .filter(|it| {
-                wanted_format
-                    && topics
-                        .as_ref()
-                        .is_none_or(|topics| topics.contains(&it.topic))
-            })
+            .filter(|it| wanted_format && topics.as_ref().is_none_or(|topics| topics.contains(&it.topic)))
             .filter(|it| uri.as_ref().is_none_or(|uri| *uri == it.uri))
-            .filter(|it| {
-                search
-                    .filter
-                    .admits(scene.shop, &|_| Content::Number(it.id))
-            })
+            .filter(|it| search.filter.admits(scene.shop, &|_| Content::Number(it.id)))
             .collect();
         let sort_key = sort_key.unwrap_or(WebhookSubscriptionSortKeys::Id);
         let window = Window {
@@ -527,11 +493,7 @@ impl Mutation {
         Some(webhook::create(scene(ctx), topic, webhook_subscription))
     }
 
-    async fn webhook_subscription_delete(
-        &self,
-        ctx: &Context<'_>,
-        id: ID,
-    ) -> Option<WebhookSubscriptionDeletePayload> {
+    async fn webhook_subscription_delete(&self, ctx: &Context<'_>, id: ID) -> Option<WebhookSubscriptionDeletePayload> {
         Some(webhook::delete(scene(ctx), &id))
     }
 }

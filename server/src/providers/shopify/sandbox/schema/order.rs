@@ -81,23 +81,14 @@ pub(crate) const SEARCH_FIELDS: &[(&str, Kind)] = &[
     ),
     (
         "fulfillment_status",
-        Kind::OneOf(&[
-            "fulfilled",
-            "partial",
-            "shipped",
-            "unfulfilled",
-            "unshipped",
-        ]),
+        Kind::OneOf(&["fulfilled", "partial", "shipped", "unfulfilled", "unshipped"]),
     ),
     ("id", Kind::Number),
     ("name", Kind::Text),
     ("processed_at", Kind::Time),
     ("sku", Kind::Text),
     ("source_name", Kind::Text),
-    (
-        "status",
-        Kind::OneOf(&["open", "closed", "cancelled", "not_closed"]),
-    ),
+    ("status", Kind::OneOf(&["open", "closed", "cancelled", "not_closed"])),
     ("test", Kind::Flag),
     ("updated_at", Kind::Time),
 ];
@@ -114,11 +105,7 @@ pub(crate) fn content(order: &ledger::Order, now: Instant<Utc>, field: &str) -> 
         "test" => Content::Flag(order.test),
         "discount_code" => Content::Words(order.discount_codes.clone()),
         "source_name" => word(&order.source_name),
-        "sku" => Content::Words(
-            lines(order, now)
-                .filter_map(|(_, line)| line.sku.clone())
-                .collect(),
-        ),
+        "sku" => Content::Words(lines(order, now).filter_map(|(_, line)| line.sku.clone()).collect()),
         "status" => {
             let cancelled = order.cancelled(now).is_some();
             let closed = order.closed_at(now).is_some();
@@ -261,9 +248,10 @@ impl Order {
     }
 
     pub(crate) fn chosen_shipping(&self) -> Option<ShippingLine> {
-        self.order.shipping.as_ref().map(|_| ShippingLine {
-            order: self.clone(),
-        })
+        self.order
+            .shipping
+            .as_ref()
+            .map(|_| ShippingLine { order: self.clone() })
     }
 }
 
@@ -302,15 +290,11 @@ impl Order {
     }
 
     async fn cancelled_at(&self) -> Option<DateTime> {
-        self.order
-            .cancelled(self.scene.now)
-            .map(|(at, _)| DateTime(at))
+        self.order.cancelled(self.scene.now).map(|(at, _)| DateTime(at))
     }
 
     async fn cancel_reason(&self) -> Option<OrderCancelReason> {
-        self.order
-            .cancelled(self.scene.now)
-            .map(|(_, reason)| reason.into())
+        self.order.cancelled(self.scene.now).map(|(_, reason)| reason.into())
     }
 
     async fn closed(&self) -> bool {
@@ -354,8 +338,7 @@ impl Order {
     }
 
     async fn unpaid(&self) -> bool {
-        self.order.received(self.scene.now).is_zero()
-            && !self.order.sold(self.scene.now).total.is_zero()
+        self.order.received(self.scene.now).is_zero() && !self.order.sold(self.scene.now).total.is_zero()
     }
 
     async fn display_financial_status(&self) -> Option<OrderDisplayFinancialStatus> {
@@ -409,9 +392,8 @@ impl Order {
         Some(CustomerJourneySummary {
             ready,
             customer_order_index: self.order.customer_order_index(self.scene.now),
-            days_to_conversion: ready.then(|| {
-                i32::try_from((self.order.processed_at - journey.first.at).num_days()).unwrap_or(0)
-            }),
+            days_to_conversion: ready
+                .then(|| i32::try_from((self.order.processed_at - journey.first.at).num_days()).unwrap_or(0)),
             first_visit: visit(&journey.first, 1),
             last_visit: visit(&journey.last, 2),
         })
@@ -426,9 +408,9 @@ impl Order {
     }
 
     async fn original_total_price_set(&self) -> MoneyBag {
-        let original = self.order.sum(self.scene.now, |agreement, _| {
-            agreement.reason == ledger::Reason::Order
-        });
+        let original = self
+            .order
+            .sum(self.scene.now, |agreement, _| agreement.reason == ledger::Reason::Order);
         self.bag(original.total)
     }
 
@@ -478,10 +460,7 @@ impl Order {
     }
 
     async fn current_shipping_price_set(&self) -> MoneyBag {
-        self.bag(
-            self.order
-                .listed(self.current(|kind| kind == SaleKind::Shipping)),
-        )
+        self.bag(self.order.listed(self.current(|kind| kind == SaleKind::Shipping)))
     }
 
     async fn original_total_duties_set(&self) -> Option<MoneyBag> {
@@ -552,15 +531,8 @@ impl Order {
             last,
             reverse: reverse.unwrap_or_default(),
         };
-        let lines: Vec<_> = lines(&self.order, self.scene.now)
-            .map(|(index, _)| index)
-            .collect();
-        let page = paginate(
-            lines,
-            "id",
-            |index| (0, self.order.lines[*index].id),
-            window,
-        )?;
+        let lines: Vec<_> = lines(&self.order, self.scene.now).map(|(index, _)| index).collect();
+        let page = paginate(lines, "id", |index| (0, self.order.lines[*index].id), window)?;
         Ok(page.map(|index| self.line_item(index)).into())
     }
 
@@ -734,8 +706,7 @@ impl LineItem {
     }
 
     async fn original_total_set(&self) -> MoneyBag {
-        self.order
-            .bag(self.line().unit_price * Number::from(self.ordered()))
+        self.order.bag(self.line().unit_price * Number::from(self.ordered()))
     }
 
     async fn total_discount_set(&self) -> MoneyBag {
@@ -798,13 +769,7 @@ impl CustomerVisit {
     }
 
     async fn landing_page(&self) -> Option<Url> {
-        let names = [
-            "utm_source",
-            "utm_medium",
-            "utm_campaign",
-            "utm_content",
-            "utm_term",
-        ];
+        let names = ["utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term"];
         let tags: Vec<_> = names
             .iter()
             .zip(self.visit.utm.iter().flatten())
@@ -815,15 +780,11 @@ impl CustomerVisit {
         } else {
             format!("?{}", tags.join("&"))
         };
-        Some(Url(format!(
-            "https://{}/{query}",
-            self.order.scene.shop.domain
-        )))
+        Some(Url(format!("https://{}/{query}", self.order.scene.shop.domain)))
     }
 
     async fn utm_parameters(&self) -> Option<UtmParameters> {
-        let [source, medium, campaign, content, term] =
-            self.visit.utm?.map(|value| value.map(str::to_owned));
+        let [source, medium, campaign, content, term] = self.visit.utm?.map(|value| value.map(str::to_owned));
         Some(UtmParameters {
             campaign,
             content,

@@ -66,13 +66,7 @@ pub(crate) fn content(product: &shops::Product, field: &str) -> Content {
         "updated_at" => Content::Time(product.updated_at),
         "id" => Content::Number(product.id),
         "product_type" => word(product.kind),
-        "sku" => Content::Words(
-            product
-                .variants
-                .iter()
-                .map(|variant| variant.sku.clone())
-                .collect(),
-        ),
+        "sku" => Content::Words(product.variants.iter().map(|variant| variant.sku.clone()).collect()),
         "status" => word(match product.status {
             Status::Active => "active",
             Status::Archived => "archived",
@@ -175,9 +169,7 @@ impl Product {
         first: Option<i32>,
         last: Option<i32>,
         #[graphql(default_with = "Some(false)")] reverse: Option<bool>,
-        #[graphql(default_with = "Some(ProductVariantSortKeys::Position)")] sort_key: Option<
-            ProductVariantSortKeys,
-        >,
+        #[graphql(default_with = "Some(ProductVariantSortKeys::Position)")] sort_key: Option<ProductVariantSortKeys>,
     ) -> Result<ProductVariantConnection> {
         let window = Window {
             after,
@@ -192,12 +184,7 @@ impl Product {
             Some(ProductVariantSortKeys::Position) => "position",
         };
         let places: Vec<_> = (0..self.0.variants.len()).collect();
-        let page = paginate(
-            places,
-            sort,
-            |place| (0, self.0.variants[*place].id),
-            window,
-        )?;
+        let page = paginate(places, sort, |place| (0, self.0.variants[*place].id), window)?;
         Ok(page
             .map(|place| ProductVariant {
                 product: self.clone(),
@@ -226,11 +213,7 @@ impl ProductVariant {
     pub(crate) fn find(scene: &Arc<Scene>, id: u64) -> Option<Self> {
         // A variant's id is its product's with a position in the last two digits.
         let product = Product::find(scene, id - id % 100)?;
-        let place = product
-            .0
-            .variants
-            .iter()
-            .position(|variant| variant.id == id)?;
+        let place = product.0.variants.iter().position(|variant| variant.id == id)?;
         Some(Self { product, place })
     }
 

@@ -11,16 +11,8 @@ use super::scalars::{DateTime, MoneyBag, UnsignedInt64};
 use super::{Scene, gid};
 
 connection!(RefundLineItemConnection, RefundLineItemEdge, RefundLineItem);
-connection!(
-    RefundShippingLineConnection,
-    RefundShippingLineEdge,
-    RefundShippingLine
-);
-connection!(
-    OrderAdjustmentConnection,
-    OrderAdjustmentEdge,
-    OrderAdjustment
-);
+connection!(RefundShippingLineConnection, RefundShippingLineEdge, RefundShippingLine);
+connection!(OrderAdjustmentConnection, OrderAdjustmentEdge, OrderAdjustment);
 connection!(ShippingLineConnection, ShippingLineEdge, ShippingLine);
 
 /// A refund.
@@ -51,9 +43,7 @@ impl Refund {
             order: scene.order(id / 1_000)?,
             scene: Arc::clone(scene),
         };
-        Self::of(&order)
-            .into_iter()
-            .find(|refund| refund.agreement.id == id)
+        Self::of(&order).into_iter().find(|refund| refund.agreement.id == id)
     }
 
     fn sales(&self, kind: impl Fn(SaleKind) -> bool) -> Vec<ledger::Sale> {
@@ -101,12 +91,7 @@ impl Refund {
     }
 
     async fn total_refunded_set(&self) -> MoneyBag {
-        let worth: rust_decimal::Decimal = self
-            .agreement
-            .sales
-            .iter()
-            .map(|sale| -sale.amounts.total)
-            .sum();
+        let worth: rust_decimal::Decimal = self.agreement.sales.iter().map(|sale| -sale.amounts.total).sum();
         let held = self.order.order.received(self.order.scene.now);
         self.bag(worth.min(held))
     }
@@ -131,12 +116,7 @@ impl Refund {
             .into_iter()
             .filter_map(|sale| Some((sale.line?, sale)))
             .collect();
-        let page = paginate(
-            rows,
-            "id",
-            |(_, sale): &(usize, ledger::Sale)| (0, sale.id),
-            window,
-        )?;
+        let page = paginate(rows, "id", |(_, sale): &(usize, ledger::Sale)| (0, sale.id), window)?;
         let row = |(line, sale): (usize, ledger::Sale)| {
             let subtotal = -self.order.order.listed(sale.amounts);
             let quantity = -sale.quantity.unwrap_or(0);
@@ -302,12 +282,7 @@ impl ShippingLine {
     }
 
     async fn original_price_set(&self) -> MoneyBag {
-        let price = self
-            .order
-            .order
-            .shipping
-            .as_ref()
-            .map(|shipping| shipping.price);
+        let price = self.order.order.shipping.as_ref().map(|shipping| shipping.price);
         MoneyBag::new(&self.order.order.terms, price.unwrap_or_default())
     }
 
@@ -323,9 +298,7 @@ impl ShippingLine {
 
     async fn current_discounted_price_set(&self) -> MoneyBag {
         let order = &self.order.order;
-        let left = order.sum(self.order.scene.now, |_, sale| {
-            sale.kind == SaleKind::Shipping
-        });
+        let left = order.sum(self.order.scene.now, |_, sale| sale.kind == SaleKind::Shipping);
         MoneyBag::new(&order.terms, order.listed(left))
     }
 }

@@ -1,9 +1,6 @@
 //! The rows of the ledger, an object for each kind.
 
-#![expect(
-    clippy::duplicated_attributes,
-    reason = "fields of an interface may share a type"
-)]
+#![expect(clippy::duplicated_attributes, reason = "fields of an interface may share a type")]
 
 use async_graphql::{Enum, ID, Interface, Object, SimpleObject};
 use rust_decimal::prelude::ToPrimitive;

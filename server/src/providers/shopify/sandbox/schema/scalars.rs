@@ -69,11 +69,7 @@ impl ScalarType for Url {
 
 fn plain(number: Number) -> String {
     let text = number.normalize().to_string();
-    if text.contains('.') {
-        text
-    } else {
-        format!("{text}.0")
-    }
+    if text.contains('.') { text } else { format!("{text}.0") }
 }
 
 /// An amount and its currency.

@@ -51,10 +51,7 @@ impl Shop {
     }
 
     async fn timezone_abbreviation(&self) -> String {
-        self.now
-            .with_timezone(&self.shop.timezone)
-            .format("%Z")
-            .to_string()
+        self.now.with_timezone(&self.shop.timezone).format("%Z").to_string()
     }
 
     async fn taxes_included(&self) -> bool {

@@ -55,22 +55,15 @@ impl WebhookSubscriptionTopic {
     /// The scope without which Shopify does not deliver it.
     fn scope(self) -> Option<&'static str> {
         match self {
-            Self::AppScopesUpdate
-            | Self::AppUninstalled
-            | Self::BulkOperationsFinish
-            | Self::ShopUpdate => None,
+            Self::AppScopesUpdate | Self::AppUninstalled | Self::BulkOperationsFinish | Self::ShopUpdate => None,
             Self::CustomersCreate
             | Self::CustomersDelete
             | Self::CustomersMerge
             | Self::CustomersPurchasingSummary
             | Self::CustomersUpdate => Some("read_customers"),
             Self::InventoryLevelsUpdate => Some("read_inventory"),
-            Self::ProductsCreate | Self::ProductsDelete | Self::ProductsUpdate => {
-                Some("read_products")
-            }
-            Self::ReturnsClose | Self::ReturnsProcess | Self::ReturnsRequest => {
-                Some("read_returns")
-            }
+            Self::ProductsCreate | Self::ProductsDelete | Self::ProductsUpdate => Some("read_products"),
+            Self::ReturnsClose | Self::ReturnsProcess | Self::ReturnsRequest => Some("read_returns"),
             Self::OrdersCancelled
             | Self::OrdersCreate
             | Self::OrdersDelete
@@ -248,18 +241,11 @@ fn check(
         "https" | "pubsub" => {}
         "http" if local => {}
         scheme => {
-            return Err(refuse(
-                &field,
-                format!("Address protocol {scheme}:// is not supported"),
-            ));
+            return Err(refuse(&field, format!("Address protocol {scheme}:// is not supported")));
         }
     }
     scene.inner.with_store(scene.shop, scene.now, |store| {
-        if store
-            .subscriptions
-            .iter()
-            .any(|it| it.topic == topic && it.uri == uri)
-        {
+        if store.subscriptions.iter().any(|it| it.topic == topic && it.uri == uri) {
             return Err(refuse(
                 &field,
                 "Address for this topic has already been taken".to_owned(),
