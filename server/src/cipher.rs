@@ -10,7 +10,7 @@
 
 use std::fmt;
 
-use chacha20poly1305::aead::{Aead, AeadCore, OsRng, Payload};
+use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -111,7 +111,9 @@ impl Cipher {
             msg: token.expose_secret().as_bytes(),
             aad: &place.bytes(),
         };
-        let ciphertext = key.encrypt(&nonce, payload).map_err(|_| CipherError::Malformed)?;
+        let ciphertext = key
+            .encrypt(XNonce::from_slice(&nonce), payload)
+            .map_err(|_| CipherError::Malformed)?;
         let mut sealed = vec![VERSION, id_length];
         sealed.extend_from_slice(id.as_bytes());
         sealed.extend_from_slice(&nonce);

@@ -21,7 +21,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::access::secret_bytes;
 use crate::app::App;
 use crate::cipher::{Cipher, CipherError, TokenKind, TokenPlace};
 use crate::domain::entropy::secret_bytes;

@@ -161,7 +161,16 @@ fn database_away(response: &async_graphql::Response) -> Option<Failure> {
         .iter()
         .map(Failure::of)
         .find(|failure| failure.is_unavailable())?;
-    (response.data == Value::Null).then_some(failure)
+    is_empty(&response.data).then_some(failure)
+}
+
+/// Whether there is nothing in the answer: no data, or null for all that was asked for.
+fn is_empty(data: &Value) -> bool {
+    match data {
+        Value::Null => true,
+        Value::Object(fields) => fields.values().all(|field| *field == Value::Null),
+        _ => false,
+    }
 }
 
 /// Whether the document was refused before anything of it ran: then the answer has no `data`, not even `null`. An error

@@ -47,7 +47,7 @@ fn code(answer: &Value) -> &str {
 async fn pages_of_orders_hold_every_order_once_in_both_directions() {
     let (world, user) = synced().await;
     let newest_first = pages(&world, &user, "orders", "", 7).await;
-    let mut oldest_first = pages(&world, &user, "orders", ", sort: CREATED_AT_ASC", 250).await;
+    let mut oldest_first = pages(&world, &user, "orders", ", sort: CREATED_AT_ASC", 100).await;
     assert!(newest_first.len() > 7);
     oldest_first.reverse();
     assert_eq!(newest_first, oldest_first);
@@ -253,21 +253,19 @@ async fn a_manual_sync_is_queued_once_can_be_stopped_and_done_again() {
     );
 
     // Whoever may only look starts nothing.
-    sqlx::query("update users set role = 'viewer'")
+    let looker = world.user("Looker", "USD", "UTC").await;
+    sqlx::query("update users set role = 'viewer' where email like 'looker@%'")
         .execute(&world.fixture.owner)
         .await
         .unwrap();
-    let body = json!({ "query": manual, "variables": { "id": integration } });
-    assert_eq!(code(&world.post(&user.bearer, &body).await), "FORBIDDEN");
+    for mutation in [manual, cancel, retry] {
+        let body = json!({ "query": mutation, "variables": { "id": integration } });
+        assert_eq!(code(&world.post(&looker.bearer, &body).await), "FORBIDDEN");
+    }
+    let data = world.ask(&looker, "{ viewer { role } syncRuns { totalCount } }").await;
     assert_eq!(
-        world.ask(&user, "{ viewer { role } }").await["viewer"]["role"],
-        json!("VIEWER")
-    );
-    assert!(
-        world.ask(&user, "{ syncRuns { totalCount } }").await["syncRuns"]["totalCount"]
-            .as_i64()
-            .unwrap()
-            >= 4
+        data,
+        json!({ "viewer": { "role": "VIEWER" }, "syncRuns": { "totalCount": 0 } })
     );
 }
 
@@ -304,7 +302,7 @@ async fn a_bad_range_says_how_to_mend_it() {
         "range: {preset: TODAY}, compareTo: CUSTOM",
         "range: {preset: TODAY}, compareRange: {preset: YESTERDAY}",
     ] {
-        let query = "{ homeDashboard(range_) { timezone } }".replace("range_", arguments);
+        let query = format!("{{ homeDashboard({arguments}) {{ timezone }} }}");
         let answer = world.post(&user.bearer, &json!({ "query": query })).await;
         assert_eq!(code(&answer), "BAD_USER_INPUT", "{arguments}");
     }

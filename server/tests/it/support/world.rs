@@ -65,6 +65,13 @@ pub(crate) struct User {
 }
 
 impl World {
+    /// At this moment of the real world.
+    pub(crate) async fn now() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "a world that begins now")]
+        let now = Utc::now();
+        Self::at(now).await
+    }
+
     /// At a moment of the test's choice.
     pub(crate) async fn at(now: DateTime<Utc>) -> Self {
         Self::with(now, |config| config).await
