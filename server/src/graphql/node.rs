@@ -77,7 +77,6 @@ impl NodeKey {
 )]
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "Opaque, for `node`."))]
-#[expect(clippy::large_enum_variant, reason = "a handful at a time, and moved once")]
 pub(super) enum Node {
     Integration(Integration),
     SyncRun(SyncRun),
