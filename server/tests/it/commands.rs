@@ -119,10 +119,8 @@ async fn a_role_that_policies_do_not_bind_can_not_serve() {
         "{}",
         text(&refused.stderr)
     );
-    settings.insert(
-        "DATABASE_URL",
-        TestDatabase::empty().await.url("owner").replace("owner@", "api@"),
-    );
+    let empty = TestDatabase::empty().await;
+    settings.insert("DATABASE_URL", empty.url("api"));
     let unmigrated = run(&["serve"], &settings).await;
     assert_eq!(unmigrated.status.code(), Some(1));
     assert!(
