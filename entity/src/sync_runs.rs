@@ -57,6 +57,8 @@ pub struct Model {
     pub error_history: Json,
     /// When it was asked for.
     pub created_at: DateTimeUtc,
+    /// The moment of its schedule that it stands for; none where no schedule asked.
+    pub slot: Option<DateTimeUtc>,
     /// The integration itself.
     #[sea_orm(belongs_to, from = "(account_id, integration_id)", to = "(account_id, id)")]
     pub integration: BelongsTo<super::integrations::Entity>,

@@ -12,6 +12,8 @@ pub enum SyncJob {
     Shopify7dFill,
     /// Orders that changed since the last time.
     ShopifyFresh,
+    /// Facts and numbers made anew from the stored orders, asking nobody.
+    ShopifyReplay,
 }
 
 /// No job that people may ask for has this name.
@@ -21,20 +23,21 @@ pub struct UnknownJob(String);
 
 impl SyncJob {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Shopify7dFill, Self::ShopifyFresh];
+    pub const ALL: [Self; 3] = [Self::Shopify7dFill, Self::ShopifyFresh, Self::ShopifyReplay];
 
     /// The name in the table and in logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Shopify7dFill => "shopify_7d_fill",
             Self::ShopifyFresh => "shopify_fresh",
+            Self::ShopifyReplay => "shopify_replay",
         }
     }
 
     /// The kind of link it works on.
     pub const fn provider(self) -> ProviderKind {
         match self {
-            Self::Shopify7dFill | Self::ShopifyFresh => ProviderKind::Shopify,
+            Self::Shopify7dFill | Self::ShopifyFresh | Self::ShopifyReplay => ProviderKind::Shopify,
         }
     }
 

@@ -37,7 +37,7 @@ pub use error::Code;
 /// How deep fields may be nested. Introspection as tools send it needs 13.
 const MAX_DEPTH: usize = 15;
 /// The sum of all fields, those of a page times its size.
-const MAX_COMPLEXITY: usize = 5000;
+const MAX_COMPLEXITY: usize = 1000;
 /// How deep selections may be nested while a document is read, before anything else is looked at.
 const MAX_RECURSION: usize = 32;
 /// Directives on one field.

@@ -3,6 +3,8 @@
 //! ```text
 //! pull (network, no transaction open)
 //!   └▶ one transaction: fence ▶ raw ▶ facts ▶ day cells ▶ summary ▶ latest KPIs ▶ cursor and progress
+//!
+//! replay: stored raw ▶ facts ▶ … the same way, asking nobody
 //! ```
 //!
 //! The fence is the run's token: a worker that lost its run can't commit. A crash at any point leaves the state before
@@ -10,10 +12,13 @@
 //! page is written the next one is already on its way.
 
 mod orders;
+mod page;
+mod replay;
 
 use std::time::Duration;
 
 pub use orders::{Scan, sync_orders};
+pub use replay::replay_orders;
 
 use crate::connections::AccessError;
 use crate::providers::contract::ProviderError;

@@ -2,18 +2,19 @@
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
-use sha2::{Digest, Sha256};
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::Stopped;
+use super::page::{Page, rebuild_days};
 use crate::app::App;
 use crate::connections;
 use crate::domain::clock::{local_date, start_of_day};
 use crate::domain::fact::OrderFact;
-use crate::providers::contract::{OrderPage, OrderQuery, OrderSource, ProviderError, PulledOrder, ShopAccess};
+use crate::providers::contract::{OrderPage, OrderQuery, OrderSource, ProviderError, ShopAccess};
 use crate::queue::Run;
-use crate::store::{OrderCursor, OrderRecord, Progress, RejectedRecord, TenantDb};
+use crate::store::{OrderCursor, Progress, TenantDb};
 
 /// Orders asked for at once. The provider takes fewer where a page would cost too much.
 const PAGE: u32 = 50;
@@ -24,6 +25,9 @@ const FILL_DAYS: u64 = 7;
 /// A change can become visible in the provider's search a little after its own time stamp. The watermark keeps this
 /// distance from the present, so that such an order is still found by the next run.
 const VISIBILITY_LAG: TimeDelta = TimeDelta::minutes(10);
+
+/// The name of the resume point in `sync_cursors.resume`.
+const UPDATED_FROM: &str = "updated_from";
 
 /// Where a scan begins and what it leaves behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,7 +144,10 @@ impl Plan {
                 (from, now)
             }
         };
-        let resume_from = run.window_from.and(cursor.resume_from);
+        let resume_from = run
+            .window_from
+            .and(cursor.resume)
+            .and_then(|resume| resume_point(&resume));
         db.commit().await?;
 
         let updated_from = resume_from.map_or(window_from, |resume| resume.max(window_from));
@@ -186,7 +193,7 @@ impl Plan {
 
     /// One page, one transaction.
     async fn write(&mut self, app: &App, run: &Run, page: &OrderPage) -> Result<(), Stopped> {
-        let read = Read::of(page);
+        let read = Page::of(&page.orders);
         let further = self.follow(&read.facts());
         self.progress.pages += 1;
         self.progress.records += read.rows.len() as u64;
@@ -201,23 +208,17 @@ impl Plan {
         db.serialise_account().await?;
         db.keep_raw_orders(run.integration_id, &read.rows, page.asked_at)
             .await?;
-        let kept = db.keep_order_facts(run.integration_id, &read.rows).await?;
-        let facts = Vec::from_iter(read.facts().into_iter().filter(|fact| kept.contains(&fact.id)));
-        let days = db.replace_order_days(run.integration_id, &facts).await?;
-        rebuild(app, &db, run, &days).await?;
-        read.keep_rejects(&db, run).await?;
+        read.keep(app, &db, run).await?;
         match self.scan {
             Scan::LastSevenDays => {
-                db.note_resume(run.integration_id, &self.job_type, Some(self.proven()))
-                    .await?;
+                self.note_resume(&db, run).await?;
             }
             Scan::SinceWatermark if self.covers_from.is_none() => {
                 db.advance_order_cursor(run.integration_id, self.proven()).await?;
             }
             // Without a known day the watermark must not run ahead of what a first fill has still to bring.
             Scan::SinceWatermark => {
-                db.note_resume(run.integration_id, &self.job_type, Some(self.proven()))
-                    .await?;
+                self.note_resume(&db, run).await?;
             }
         }
         db.commit().await?;
@@ -240,7 +241,7 @@ impl Plan {
         db.serialise_account().await?;
         if let Some(day) = self.covers_from {
             let days = db.cover_from(run.integration_id, day).await?;
-            rebuild(app, &db, run, &days).await?;
+            rebuild_days(app, &db, run, &days).await?;
         }
         match self.scan {
             Scan::LastSevenDays => db.start_order_cursor(run.integration_id, watermark).await?,
@@ -249,6 +250,13 @@ impl Plan {
         db.note_orders_synced_through(run.integration_id, asked_at).await?;
         db.note_resume(run.integration_id, &self.job_type, None).await?;
         db.commit().await?;
+        Ok(())
+    }
+
+    async fn note_resume(&self, db: &TenantDb, run: &Run) -> Result<(), Stopped> {
+        let resume = json!({ UPDATED_FROM: self.proven() });
+        db.note_resume(run.integration_id, &self.job_type, Some(&resume))
+            .await?;
         Ok(())
     }
 
@@ -283,6 +291,11 @@ impl Plan {
     }
 }
 
+/// The moment at which an interrupted scan resumes, as [`Plan::note_resume`] wrote it.
+fn resume_point(resume: &Value) -> Option<DateTime<Utc>> {
+    resume[UPDATED_FROM].as_str()?.parse().ok()
+}
+
 /// The first local day that lies wholly after `from`.
 fn first_whole_day(from: DateTime<Utc>, timezone: Tz) -> NaiveDate {
     let day = local_date(from, timezone);
@@ -291,82 +304,4 @@ fn first_whole_day(from: DateTime<Utc>, timezone: Tz) -> NaiveDate {
     } else {
         day + Days::new(1)
     }
-}
-
-/// From facts to numbers: the cells of these days, the summary, the presets.
-async fn rebuild(app: &App, db: &TenantDb, run: &Run, days: &[NaiveDate]) -> Result<(), Stopped> {
-    if days.is_empty() {
-        return Ok(());
-    }
-    db.rebuild_shopify_days(run.integration_id, days).await?;
-    db.rebuild_summary(days).await?;
-    let account = db.account().await?;
-    db.rebuild_latest_kpis(app.clock.today(account.zone()?)).await?;
-    Ok(())
-}
-
-/// A page sorted into what could be read and what could not.
-struct Read<'a> {
-    rows: Vec<OrderRecord<'a>>,
-    rejects: Vec<(String, &'a str, &'a serde_json::value::RawValue)>,
-}
-
-impl<'a> Read<'a> {
-    fn of(page: &'a OrderPage) -> Self {
-        let mut read = Self {
-            rows: Vec::with_capacity(page.orders.len()),
-            rejects: Vec::new(),
-        };
-        for order in &page.orders {
-            match order {
-                PulledOrder::Read { payload, fact } => read.rows.push(OrderRecord { payload, fact }),
-                PulledOrder::Unreadable {
-                    external_id,
-                    payload,
-                    reason,
-                } => {
-                    let id = external_id.clone().unwrap_or_else(|| digest(payload.get()));
-                    warn!(order = id, reason, "order could not be read; kept aside");
-                    read.rejects.push((id, reason, payload));
-                }
-            }
-        }
-        // The same order twice in a page: the later version is the one to keep.
-        read.rows
-            .sort_by_key(|row| (row.fact.id, std::cmp::Reverse(row.fact.updated_at)));
-        read.rows.dedup_by_key(|row| row.fact.id);
-        read.rows.sort_by_key(|row| row.fact.updated_at);
-        read
-    }
-
-    fn facts(&self) -> Vec<&'a OrderFact> {
-        self.rows.iter().map(|row| row.fact).collect()
-    }
-
-    async fn keep_rejects(&self, db: &TenantDb, run: &Run) -> Result<(), Stopped> {
-        if !self.rejects.is_empty() {
-            let rejects = Vec::from_iter(self.rejects.iter().map(|(id, reason, payload)| RejectedRecord {
-                kind: "order",
-                external_id: id,
-                reason,
-                payload,
-            }));
-            db.keep_rejects(run.integration_id, run.id, &rejects).await?;
-        }
-        let readable = Vec::from_iter(self.rows.iter().map(|row| row.fact.id.to_string()));
-        db.settle_rejects(run.integration_id, "order", &readable).await?;
-        Ok(())
-    }
-}
-
-/// A name for a record that has none: the same record gets the same one.
-fn digest(text: &str) -> String {
-    let hash = Sha256::digest(text.as_bytes());
-    format!(
-        "sha256:{}",
-        hash.iter()
-            .take(12)
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    )
 }

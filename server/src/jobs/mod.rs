@@ -4,10 +4,12 @@
 //! |---|---|---|
 //! | `shopify_7d_fill` | on connecting, nightly, by hand | everything that changed in the last 7 days; makes these days known |
 //! | `shopify_fresh` | every `SYNC_FRESH_EVERY`, by hand | everything that changed since the last time |
+//! | `shopify_replay` | by hand, after a normaliser was mended | facts and numbers anew from the stored orders |
 
 mod schedule;
 mod shopify_7d_fill;
 mod shopify_fresh;
+mod shopify_replay;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
@@ -43,6 +45,7 @@ impl Handler for Jobs {
         let ended = match run.job_type.parse() {
             Ok(SyncJob::Shopify7dFill) => shopify_7d_fill::run(&self.app, run, stop).await,
             Ok(SyncJob::ShopifyFresh) => shopify_fresh::run(&self.app, run, stop).await,
+            Ok(SyncJob::ShopifyReplay) => shopify_replay::run(&self.app, run, stop).await,
             Err(_) => {
                 return Outcome::Fail(Failure {
                     code: "UNKNOWN_JOB",

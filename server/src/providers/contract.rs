@@ -204,4 +204,8 @@ pub struct Callback {
 pub trait OrderSource: Send + Sync {
     /// One page.
     async fn orders(&self, access: &ShopAccess, query: &OrderQuery) -> Result<OrderPage, ProviderError>;
+
+    /// What a stored payload means in a store with these days and this currency: the same as when it was pulled, and
+    /// without asking anybody. The error is a sentence.
+    fn replay(&self, payload: &RawValue, timezone: Tz, currency: CurrencyCode) -> Result<OrderFact, String>;
 }

@@ -1,6 +1,8 @@
 //! `accounts`: the tenants themselves.
 
 use chrono_tz::Tz;
+use entity::accounts;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, DerivePartialModel, EntityTrait};
 use uuid::Uuid;
 
 use super::{Database, StoreError, Tenant, TenantDb};
@@ -19,7 +21,8 @@ pub struct NewAccount {
 }
 
 /// An account as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, DerivePartialModel)]
+#[sea_orm(entity = "accounts::Entity")]
 pub struct AccountRow {
     /// Its id.
     pub id: AccountId,
@@ -50,13 +53,14 @@ impl Database {
         let db = self
             .write(&Tenant::from_answer(AccountId::from(Uuid::new_v4())))
             .await?;
-        sqlx::query("insert into accounts (id, name, currency, timezone) values ($1, $2, $3, $4)")
-            .bind(db.account_id())
-            .bind(&account.name)
-            .bind(account.currency.as_str())
-            .bind(account.timezone.name())
-            .execute(&mut *db.connection().await)
-            .await?;
+        let row = accounts::ActiveModel {
+            id: Set(db.account_id()),
+            name: Set(account.name.clone()),
+            currency: Set(account.currency.to_string()),
+            timezone: Set(account.timezone.name().to_owned()),
+            ..Default::default()
+        };
+        row.insert(&db).await?;
         Ok(db)
     }
 }
@@ -64,12 +68,10 @@ impl Database {
 impl TenantDb {
     /// The account itself. [`StoreError::Broken`] where it has been deleted meanwhile.
     pub async fn account(&self) -> Result<AccountRow, StoreError> {
-        let row = sqlx::query_as(
-            "select id, name, currency::text as currency, timezone, attribution_window_days from accounts where id = $1",
-        )
-        .bind(self.account_id())
-        .fetch_optional(&mut *self.connection().await)
-        .await?;
+        let row = accounts::Entity::find_by_id(self.account_id())
+            .into_partial_model()
+            .one(self)
+            .await?;
         row.ok_or_else(|| StoreError::Broken("the account has been deleted".to_owned()))
     }
 }

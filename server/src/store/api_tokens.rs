@@ -1,6 +1,10 @@
 //! `api_tokens`: how programs call the API. Finding one by its hash crosses accounts: see `system.rs`.
 
 use chrono::{DateTime, Utc};
+use entity::api_tokens;
+use entity::sealed::SecretHash;
+use sea_orm::sea_query::{Expr, Func};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use super::{StoreError, TenantDb};
 use crate::domain::ids::{ApiTokenId, Role, UserId};
@@ -25,7 +29,7 @@ pub struct NewApiToken {
 }
 
 /// A token as it is listed.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedApiToken {
     /// Its id.
     pub id: ApiTokenId,
@@ -49,49 +53,66 @@ pub struct ListedApiToken {
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
-const COLUMNS: &str = "id, user_id, name, prefix, role, scopes, created_at, expires_at, last_used_at, revoked_at";
-
 impl TenantDb {
     /// Stores a token.
     pub async fn insert_api_token(&self, token: &NewApiToken) -> Result<ListedApiToken, StoreError> {
-        let sql = format!(
-            "insert into api_tokens (account_id, user_id, name, prefix, token_hash, role, scopes, expires_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8)
-             returning {COLUMNS}"
-        );
-        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
-            .bind(self.account_id())
-            .bind(token.user_id)
-            .bind(&token.name)
-            .bind(&token.prefix)
-            .bind(token.token_hash.as_slice())
-            .bind(token.role)
-            .bind(&token.scopes)
-            .bind(token.expires_at)
-            .fetch_one(&mut *self.connection().await)
-            .await?)
+        let row = api_tokens::ActiveModel {
+            account_id: Set(self.account_id()),
+            user_id: Set(token.user_id),
+            name: Set(token.name.clone()),
+            prefix: Set(token.prefix.clone()),
+            token_hash: Set(SecretHash(token.token_hash.to_vec())),
+            role: Set(token.role),
+            scopes: Set(token.scopes.clone()),
+            expires_at: Set(token.expires_at),
+            ..Default::default()
+        };
+        Ok(row.insert(self).await?.into())
     }
 
     /// Every token of the account, the newest first.
     pub async fn api_tokens(&self) -> Result<Vec<ListedApiToken>, StoreError> {
-        let sql = format!("select {COLUMNS} from api_tokens where account_id = $1 order by created_at desc, id");
-        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
-            .bind(self.account_id())
-            .fetch_all(&mut *self.connection().await)
-            .await?)
+        let rows = api_tokens::Entity::find()
+            .filter(api_tokens::Column::AccountId.eq(self.account_id()))
+            .order_by_desc(api_tokens::Column::CreatedAt)
+            .order_by_asc(api_tokens::Column::Id)
+            .all(self)
+            .await?;
+        Ok(rows.into_iter().map(ListedApiToken::from).collect())
     }
 
     /// Ends a token; ending it again changes nothing. `None` where there is no such token here.
     pub async fn revoke_api_token(&self, id: ApiTokenId) -> Result<Option<ListedApiToken>, StoreError> {
-        let sql = format!(
-            "update api_tokens set revoked_at = coalesce(revoked_at, now())
-              where account_id = $1 and id = $2
-              returning {COLUMNS}"
-        );
-        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
-            .bind(self.account_id())
-            .bind(id)
-            .fetch_optional(&mut *self.connection().await)
-            .await?)
+        let rows = api_tokens::Entity::update_many()
+            .col_expr(
+                api_tokens::Column::RevokedAt,
+                Func::coalesce([
+                    Expr::col(api_tokens::Column::RevokedAt),
+                    Expr::current_timestamp(),
+                ])
+                .into(),
+            )
+            .filter(api_tokens::Column::AccountId.eq(self.account_id()))
+            .filter(api_tokens::Column::Id.eq(id))
+            .exec_with_returning(self)
+            .await?;
+        Ok(rows.into_iter().next().map(ListedApiToken::from))
+    }
+}
+
+impl From<api_tokens::Model> for ListedApiToken {
+    fn from(row: api_tokens::Model) -> Self {
+        Self {
+            id: row.id,
+            user_id: row.user_id,
+            name: row.name,
+            prefix: row.prefix,
+            role: row.role,
+            scopes: row.scopes,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+            last_used_at: row.last_used_at,
+            revoked_at: row.revoked_at,
+        }
     }
 }

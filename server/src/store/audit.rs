@@ -1,6 +1,7 @@
 //! The audit log: who changed what. Added to, never changed.
 
-use sqlx::types::Json;
+use entity::audit_log;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 
 use super::{StoreError, TenantDb};
 use crate::domain::ids::ActorKind;
@@ -27,21 +28,18 @@ pub struct AuditEntry<'a> {
 impl TenantDb {
     /// Adds a line, in the transaction of the change that it tells of.
     pub async fn audit(&self, entry: &AuditEntry<'_>) -> Result<(), StoreError> {
-        sqlx::query(
-            "insert into audit_log (account_id, actor_kind, actor_id, action, target_type, target_id, detail,
-                                    request_id)
-             values ($1, $2, $3, $4, $5, $6, $7, $8)",
-        )
-        .bind(self.account_id())
-        .bind(entry.actor_kind)
-        .bind(&entry.actor_id)
-        .bind(entry.action)
-        .bind(entry.target_type)
-        .bind(&entry.target_id)
-        .bind(Json(&entry.detail))
-        .bind(entry.request_id)
-        .execute(&mut *self.connection().await)
-        .await?;
+        let row = audit_log::ActiveModel {
+            account_id: Set(self.account_id()),
+            actor_kind: Set(entry.actor_kind),
+            actor_id: Set(entry.actor_id.clone()),
+            action: Set(entry.action.to_owned()),
+            target_type: Set(Some(entry.target_type.to_owned())),
+            target_id: Set(Some(entry.target_id.clone())),
+            detail: Set(entry.detail.clone()),
+            request_id: Set(entry.request_id.map(str::to_owned)),
+            ..Default::default()
+        };
+        row.insert(self).await?;
         Ok(())
     }
 }

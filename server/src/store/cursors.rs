@@ -1,6 +1,8 @@
 //! `sync_cursors`: how far each link has been read, which days are known, and where a run in progress would resume.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use serde_json::Value;
+use sqlx::types::Json;
 
 use super::{StoreError, TenantDb};
 use crate::domain::ids::IntegrationId;
@@ -14,8 +16,8 @@ pub struct OrderCursor {
     pub backfilled_from: Option<NaiveDate>,
     /// The moment through which the store's orders are known.
     pub orders_synced_through: Option<DateTime<Utc>>,
-    /// Where an interrupted run of the asked job resumes.
-    pub resume_from: Option<DateTime<Utc>>,
+    /// Where an interrupted run of the asked job resumes, in that job's own terms.
+    pub resume: Option<Json<Value>>,
 }
 
 impl TenantDb {
@@ -23,7 +25,7 @@ impl TenantDb {
     pub async fn order_cursor(&self, integration_id: IntegrationId, job_type: &str) -> Result<OrderCursor, StoreError> {
         let cursor = sqlx::query_as(
             "select last_synced_order_updated_at, backfilled_from, orders_synced_through,
-                    (resume #>> array[$3::text, 'updated_from'])::timestamptz as resume_from
+                    resume -> $3::text as resume
                from sync_cursors where account_id = $1 and integration_id = $2",
         )
         .bind(self.account_id())
@@ -89,12 +91,11 @@ impl TenantDb {
         &self,
         integration_id: IntegrationId,
         job_type: &str,
-        updated_from: Option<DateTime<Utc>>,
+        resume: Option<&Value>,
     ) -> Result<(), StoreError> {
         sqlx::query(
             "insert into sync_cursors as known (account_id, integration_id, resume)
-             values ($1, $2, case when $4::timestamptz is null then '{}'::jsonb
-                                  else jsonb_build_object($3::text, jsonb_build_object('updated_from', $4)) end)
+             values ($1, $2, case when $4::jsonb is null then '{}'::jsonb else jsonb_build_object($3::text, $4) end)
              on conflict (integration_id) do update
                 set resume = (coalesce(known.resume, '{}'::jsonb) - $3::text) || excluded.resume,
                     updated_at = clock_timestamp()",
@@ -102,7 +103,7 @@ impl TenantDb {
         .bind(self.account_id())
         .bind(integration_id)
         .bind(job_type)
-        .bind(updated_from)
+        .bind(resume)
         .execute(&mut *self.connection().await)
         .await?;
         Ok(())

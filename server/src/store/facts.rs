@@ -73,6 +73,32 @@ impl TenantDb {
         Ok(())
     }
 
+    /// The stored payloads of a store, those after `after` in the sequence of their ids.
+    pub async fn raw_orders(
+        &self,
+        integration_id: IntegrationId,
+        after: ShopifyOrderId,
+        limit: i64,
+    ) -> Result<Vec<(ShopifyOrderId, Box<RawValue>)>, StoreError> {
+        let rows: Vec<(ShopifyOrderId, String)> = sqlx::query_as(
+            "select shopify_order_id, payload::text from shopify_orders_raw
+              where account_id = $1 and integration_id = $2 and shopify_order_id > $3
+              order by shopify_order_id limit $4",
+        )
+        .bind(self.account_id())
+        .bind(integration_id)
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&mut *self.connection().await)
+        .await?;
+        rows.into_iter()
+            .map(|(id, payload)| match RawValue::from_string(payload) {
+                Ok(payload) => Ok((id, payload)),
+                Err(error) => Err(StoreError::Broken(format!("the stored order {id} is no JSON: {error}"))),
+            })
+            .collect()
+    }
+
     /// Writes the facts that are not older than what is there, and answers which those were.
     pub async fn keep_order_facts(
         &self,

@@ -1,6 +1,12 @@
 //! `users`: the people of an account.
 
 use chrono::{DateTime, Utc};
+use entity::sealed::PasswordHash;
+use entity::users;
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DerivePartialModel, EntityTrait, QueryFilter, QueryOrder, Select,
+};
 
 use super::{StoreError, TenantDb};
 use crate::domain::ids::{Role, UserId};
@@ -21,7 +27,8 @@ pub struct NewUser {
 }
 
 /// A person as stored, without the password's hash.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, DerivePartialModel)]
+#[sea_orm(entity = "users::Entity")]
 pub struct UserRow {
     /// The person's id.
     pub id: UserId,
@@ -38,50 +45,51 @@ pub struct UserRow {
 impl TenantDb {
     /// Adds a person. [`StoreError::Conflict`] where the e-mail address or the subject is taken, in any account.
     pub async fn insert_user(&self, user: &NewUser) -> Result<UserId, StoreError> {
-        Ok(sqlx::query_scalar(
-            "insert into users (account_id, email, name, role, password_hash, auth_subject)
-             values ($1, $2, $3, $4, $5, $6)
-             returning id",
-        )
-        .bind(self.account_id())
-        .bind(&user.email)
-        .bind(&user.name)
-        .bind(user.role)
-        .bind(&user.password_hash)
-        .bind(&user.auth_subject)
-        .fetch_one(&mut *self.connection().await)
-        .await?)
+        let row = users::ActiveModel {
+            account_id: Set(self.account_id()),
+            email: Set(user.email.clone()),
+            name: Set(user.name.clone()),
+            role: Set(user.role),
+            password_hash: Set(user.password_hash.clone().map(PasswordHash)),
+            auth_subject: Set(user.auth_subject.clone()),
+            ..Default::default()
+        };
+        Ok(row.insert(self).await?.id)
     }
 
     /// A person of this account.
     pub async fn user(&self, id: UserId) -> Result<Option<UserRow>, StoreError> {
-        Ok(
-            sqlx::query_as("select id, email, name, role, created_at from users where account_id = $1 and id = $2")
-                .bind(self.account_id())
-                .bind(id)
-                .fetch_optional(&mut *self.connection().await)
-                .await?,
-        )
+        Ok(self
+            .people()
+            .filter(users::Column::Id.eq(id))
+            .into_partial_model()
+            .one(self)
+            .await?)
     }
 
     /// Everybody in this account, the longest-standing first.
     pub async fn users(&self) -> Result<Vec<UserRow>, StoreError> {
-        Ok(sqlx::query_as(
-            "select id, email, name, role, created_at from users where account_id = $1 order by created_at, id",
-        )
-        .bind(self.account_id())
-        .fetch_all(&mut *self.connection().await)
-        .await?)
+        Ok(self
+            .people()
+            .order_by_asc(users::Column::CreatedAt)
+            .order_by_asc(users::Column::Id)
+            .into_partial_model()
+            .all(self)
+            .await?)
     }
 
     /// Gives a person another password. Answers whether there is such a person here.
     pub async fn set_password_hash(&self, id: UserId, password_hash: &str) -> Result<bool, StoreError> {
-        let done = sqlx::query("update users set password_hash = $3 where account_id = $1 and id = $2")
-            .bind(self.account_id())
-            .bind(id)
-            .bind(password_hash)
-            .execute(&mut *self.connection().await)
+        let done = users::Entity::update_many()
+            .col_expr(users::Column::PasswordHash, Expr::value(password_hash))
+            .filter(users::Column::AccountId.eq(self.account_id()))
+            .filter(users::Column::Id.eq(id))
+            .exec(self)
             .await?;
-        Ok(done.rows_affected() == 1)
+        Ok(done.rows_affected == 1)
+    }
+
+    fn people(&self) -> Select<users::Entity> {
+        users::Entity::find().filter(users::Column::AccountId.eq(self.account_id()))
     }
 }

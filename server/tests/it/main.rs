@@ -9,6 +9,7 @@ mod connections;
 mod crash;
 mod dashboards;
 mod embedded;
+mod entities;
 mod http;
 mod layering;
 mod operator;

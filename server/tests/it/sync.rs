@@ -375,3 +375,28 @@ async fn no_secret_and_no_contact_data_is_stored_in_the_clear() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_replay_makes_the_same_numbers_from_what_is_stored_and_asks_nobody() {
+    let world = World::at(at("2026-11-03T15:20:00Z")).await;
+    let user = world.synced("Acme", "USD", "America/New_York", AURORA).await;
+    // As if a normaliser had been wrong.
+    for damage in [
+        "update fact_orders set gross_sales = gross_sales + 1, units = 0",
+        "delete from fact_order_days where shopify_order_id % 3 = 0",
+        "update fact_order_days set refunds = refunds + 5 where shopify_order_id % 3 = 1",
+        "update daily_shopify_metrics set orders = 0, gross_sales = 1",
+        "update daily_summary set orders = 0, revenue_net = 1",
+    ] {
+        sqlx::query(damage).execute(&world.fixture.owner).await.unwrap();
+    }
+    world.sandbox.uninstall(AURORA).unwrap();
+    let links = world.ask(&user, "{ integrations { id } }").await;
+    let input = json!({ "input": { "integrationId": links["integrations"][0]["id"], "jobs": ["SHOPIFY_REPLAY"] } });
+    let mutation = "mutation ($input: ManualSyncInput!) { manualSync(input: $input) { userErrors { message } } }";
+    let asked = world.ask_with(&user, mutation, input).await;
+    assert_eq!(asked["manualSync"]["userErrors"], json!([]));
+    world.work().await;
+    assert_eq!(world.runs().await[0].1, "succeeded");
+    assert_books_agree(&world, &user, AURORA, chrono_tz::America::New_York).await;
+}

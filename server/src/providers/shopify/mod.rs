@@ -16,7 +16,9 @@ pub mod sandbox;
 mod wire;
 
 use async_trait::async_trait;
+use chrono_tz::Tz;
 use secrecy::SecretString;
+use serde_json::value::RawValue;
 use url::Url;
 
 use super::contract::{
@@ -26,8 +28,9 @@ use super::contract::{
 use super::http::Http;
 use crate::config::ShopifyConfig;
 use crate::domain::clock::Clock;
+use crate::domain::fact::OrderFact;
 use crate::domain::ids::ProviderKind;
-pub use normalise::replay;
+use crate::domain::money::CurrencyCode;
 
 /// Shopify as one app sees it.
 #[derive(Debug)]
@@ -89,6 +92,10 @@ impl Provider for Shopify {
 impl OrderSource for Shopify {
     async fn orders(&self, access: &ShopAccess, query: &OrderQuery) -> Result<OrderPage, ProviderError> {
         self.order_page(access, query).await
+    }
+
+    fn replay(&self, payload: &RawValue, timezone: Tz, currency: CurrencyCode) -> Result<OrderFact, String> {
+        normalise::replay(payload, timezone, currency)
     }
 }
 

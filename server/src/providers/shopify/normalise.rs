@@ -40,7 +40,7 @@ const LARGEST_AMOUNT: Decimal = Decimal::from_parts(0xA4C6_8000, 0x0003_8D7E, 0,
 const YEARS: RangeInclusive<i32> = 1900..=2200;
 
 /// The fact that a stored payload of an order stands for, or a sentence that says why it stands for none.
-pub fn replay(payload: &RawValue, timezone: Tz, currency: CurrencyCode) -> Result<OrderFact, String> {
+pub(super) fn replay(payload: &RawValue, timezone: Tz, currency: CurrencyCode) -> Result<OrderFact, String> {
     let order: OrderNode = serde_json::from_str(payload.get()).map_err(|error| unreadable(&error))?;
     order_fact(&order, timezone, currency)
 }
