@@ -56,6 +56,7 @@ pub(super) struct Options {
 
 pub(super) async fn run(options: Options) -> Result<(), CommandError> {
     let started = Instant::now();
+    let stop = signal::stop_when_told();
     let listen = listen_address(&options)?;
     let listener = TcpListener::bind(listen).await.map_err(|error| {
         CommandError::Failed(format!(
@@ -97,20 +98,23 @@ pub(super) async fn run(options: Options) -> Result<(), CommandError> {
     settings = Settings::from_environment_with(HashMap::from(fixed), defaults);
     logging::start(&mut settings);
 
-    let stop = CancellationToken::new();
     let running = start_server(settings, listener, &stop).await?;
-    let tour = tour::Tour::new(&running.address, outbound()?);
-    let tenant = open_demo_account(&running.database, &secrets).await?;
-    tour.sign_in_and_connect(EMAIL, &secrets.password, SHOP).await?;
-    let token = secrets::api_token(&home, &running.database, &tenant).await?;
-    tour.wait_for_first_sync(&token).await?;
-    tour.print_welcome(EMAIL, &secrets.password, &token, started.elapsed())
-        .await?;
-
-    signal::told_to_stop().await;
+    let shown = async {
+        let tour = tour::Tour::new(&running.address, outbound()?);
+        let tenant = open_demo_account(&running.database, &secrets).await?;
+        tour.sign_in_and_connect(EMAIL, &secrets.password, SHOP).await?;
+        let token = secrets::api_token(&home, &running.database, &tenant).await?;
+        tour.wait_for_first_sync(&token).await?;
+        tour.print_welcome(EMAIL, &secrets.password, &token, started.elapsed())
+            .await
+    };
+    tokio::select! {
+        shown = shown => shown?,
+        () = stop.cancelled() => {}
+    }
+    stop.cancelled().await;
     eprintln!();
     step("stopping    runs in progress finish their page");
-    stop.cancel();
     for task in running.tasks {
         // A task that ended badly has said so in the log; the others still stop in order.
         let _ = task.await;

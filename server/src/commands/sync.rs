@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio_util::sync::CancellationToken;
 
 use super::{CommandError, signal};
 use crate::app::App;
@@ -55,13 +54,8 @@ pub(super) async fn run(mut settings: Settings, options: Options) -> Result<(), 
     }
 
     let app = App::production(database.clone(), Clock::system(), &encryption, shopify, http.public_url)?;
-    let stop = CancellationToken::new();
+    let stop = signal::stop_when_told();
     let worker = Worker::new(database.clone(), Jobs::new(app, sync), WorkerOptions::default());
-    let told = stop.clone();
-    tokio::spawn(async move {
-        signal::told_to_stop().await;
-        told.cancel();
-    });
     for job in jobs {
         let db = database.write(&link.tenant).await?;
         let run = NewRun {

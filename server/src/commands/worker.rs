@@ -1,7 +1,5 @@
 //! `server worker`: the job loop and the schedules, until it is told to stop. Any number may run at once.
 
-use tokio_util::sync::CancellationToken;
-
 use super::{CommandError, signal};
 use crate::app::App;
 use crate::config::Settings;
@@ -24,13 +22,12 @@ pub(super) async fn run(mut settings: Settings) -> Result<(), CommandError> {
     tracing::info!(%answered_at, "DB connection ok");
 
     let app = App::production(database.clone(), Clock::system(), &encryption, shopify, http.public_url)?;
-    let stop = CancellationToken::new();
+    let stop = signal::stop_when_told();
     let worker = Worker::new(database, Jobs::new(app, sync), WorkerOptions::default());
     let working = tokio::spawn(worker.run(stop.clone()));
     tracing::info!("working");
-    signal::told_to_stop().await;
+    stop.cancelled().await;
     tracing::info!("stopping: runs in progress finish their page");
-    stop.cancel();
     working
         .await
         .map_err(|error| CommandError::Failed(format!("the job loop ended unexpectedly: {error}")))

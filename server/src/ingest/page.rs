@@ -41,8 +41,7 @@ impl<'a> Page<'a> {
             }
         }
         // The same order twice in a page: the later version is the one to keep.
-        read.rows
-            .sort_by_key(|row| (row.fact.id, Reverse(row.fact.updated_at)));
+        read.rows.sort_by_key(|row| (row.fact.id, Reverse(row.fact.updated_at)));
         read.rows.dedup_by_key(|row| row.fact.id);
         read.rows.sort_by_key(|row| row.fact.updated_at);
         read

@@ -86,11 +86,7 @@ impl TenantDb {
         let rows = api_tokens::Entity::update_many()
             .col_expr(
                 api_tokens::Column::RevokedAt,
-                Func::coalesce([
-                    Expr::col(api_tokens::Column::RevokedAt),
-                    Expr::current_timestamp(),
-                ])
-                .into(),
+                Func::coalesce([Expr::col(api_tokens::Column::RevokedAt), Expr::current_timestamp()]).into(),
             )
             .filter(api_tokens::Column::AccountId.eq(self.account_id()))
             .filter(api_tokens::Column::Id.eq(id))

@@ -13,7 +13,7 @@ use sqlx::PgPool;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 use crate::support::database::TestDatabase;
-use crate::support::world::{API_SECRET, ENCRYPTION_KEY, JWT_SECRET};
+use crate::support::world::{API_SECRET, ENCRYPTION_KEY, JWT_SECRET, client};
 
 /// The settings that every server of these tests has.
 fn settings(database: &TestDatabase) -> BTreeMap<&'static str, String> {
@@ -213,7 +213,7 @@ async fn a_seeded_account_is_served_by_token_and_stays_the_same() {
     .await;
     let token = text(&token.stdout).trim().to_owned();
     let (_server, address) = Running::serve(&settings).await;
-    let client = reqwest::Client::new();
+    let client = client();
     let ask = async |bearer: &str| -> (u16, Value) {
         let body = json!({ "query": "{ viewer { role account { name } } }" });
         let answer = client
@@ -289,7 +289,7 @@ async fn a_database_that_goes_away_is_said_so_and_its_return_is_noticed() {
     .await;
     let token = text(&token.stdout).trim().to_owned();
     let (_server, address) = Running::serve(&settings).await;
-    let client = reqwest::Client::new();
+    let client = client();
     let health = async || client.get(format!("{address}/api/health-lite")).send().await.unwrap();
     let ask = async || {
         let body = json!({ "query": "{ viewer { account { name } } }" });

@@ -245,7 +245,10 @@ async fn a_ledger_that_does_not_fit_is_completed() {
         panic!("one readable order expected: {:?}", page.orders);
     };
     assert_eq!(fact.totals.gross_sales, 127.into());
-    assert_eq!(normalise::replay(payload, Tz::UTC, access().currency).as_ref(), Ok(&**fact));
+    assert_eq!(
+        normalise::replay(payload, Tz::UTC, access().currency).as_ref(),
+        Ok(&**fact)
+    );
     let variables: Vec<Value> = store.asked()[1..]
         .iter()
         .map(|asked| asked["variables"].clone())

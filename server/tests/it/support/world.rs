@@ -79,7 +79,6 @@ impl World {
 
     /// With a sandbox of the test's making.
     pub(crate) async fn with(now: DateTime<Utc>, tune: impl FnOnce(SandboxConfig) -> SandboxConfig) -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let fixture = Fixture::new().await;
         let time = Time(Arc::new(Mutex::new(now)));
         let ticking = time.clone();
@@ -91,7 +90,7 @@ impl World {
         let shopify = listen(sandbox.router()).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let http = Client::new();
+        let http = client();
         let stop = CancellationToken::new();
         let world = Self {
             fixture,
@@ -282,6 +281,12 @@ impl Drop for World {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// A client whose cryptography is chosen, whichever test runs first.
+pub(crate) fn client() -> Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::new()
 }
 
 async fn listen(router: axum::Router) -> String {
