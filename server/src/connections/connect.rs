@@ -79,7 +79,7 @@ impl ConnectError {
 pub async fn begin(
     app: &App,
     tenant: &Tenant,
-    user_id: UserId,
+    user_id: Option<UserId>,
     shop: &str,
     browser: Option<&str>,
 ) -> Result<Url, ConnectError> {

@@ -32,16 +32,15 @@ pub(crate) async fn begin_shopify(State(web): State<Web>, headers: HeaderMap, Qu
         Ok(viewer) => viewer,
         Err(error) => return no_access(&error),
     };
-    let user_id = viewer.user_id().filter(|_| viewer.may(Action::ManageConnections));
-    let Some(user_id) = user_id else {
+    if !viewer.may(Action::ManageConnections) {
         return failed(
             StatusCode::FORBIDDEN,
-            "A store is connected by an owner or an admin of the account, signed in as themselves.",
+            "A store is connected by an owner or an admin of the account, or by a program with such a token.",
         );
-    };
+    }
     let browser = viewer.via_cookie().then(connections::unguessable);
     let shop = begin.shop.unwrap_or_default();
-    let begun = connections::begin(&web.app, &viewer.tenant(), user_id, &shop, browser.as_deref()).await;
+    let begun = connections::begin(&web.app, &viewer.tenant(), viewer.user_id(), &shop, browser.as_deref()).await;
     match begun {
         Ok(url) => {
             let mut response = Redirect::to(url.as_str()).into_response();

@@ -14,7 +14,7 @@ pub struct NewOAuthState {
     /// SHA-256 of the state.
     pub state_hash: SecretHash,
     /// Who began it.
-    pub user_id: UserId,
+    pub user_id: Option<UserId>,
     /// With whom.
     pub provider: ProviderKind,
     /// The store that was named, for Shopify.

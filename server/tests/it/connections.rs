@@ -6,9 +6,10 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::json;
+use server::accounts::{ApiTokenRequest, Creator, issue_api_token};
 use server::app::App;
 use server::connections::{self, AccessError, Actor, disconnect, renew_shop_access, shop_access};
-use server::domain::ids::{ActorKind, IntegrationId, IntegrationStatus};
+use server::domain::ids::{ActorKind, IntegrationId, IntegrationStatus, Role};
 use server::providers::contract::ProviderError;
 use server::providers::shopify::sandbox::{Fault, FaultKind, Target};
 use url::Url;
@@ -391,4 +392,36 @@ async fn another_account_reaches_nothing() {
     sqlx::query(moved).execute(&world.fixture.owner).await.unwrap();
     let error = shop_access(&app, &user.tenant, id).await.unwrap_err();
     assert!(matches!(error, AccessError::Cipher(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_program_connects_a_store_if_its_token_may() {
+    let world = World::now().await;
+    let user = world.user("Anna", "USD", "America/New_York").await;
+    for (role, expected) in [(Role::Analyst, StatusCode::FORBIDDEN), (Role::Admin, StatusCode::OK)] {
+        let request = ApiTokenRequest {
+            name: "agency tool".to_owned(),
+            role,
+            scopes: Vec::new(),
+            expires_in_days: None,
+        };
+        let db = world.fixture.web.write(&user.tenant).await.unwrap();
+        let issued = issue_api_token(&db, Creator::Operator, &request, world.time.now())
+            .await
+            .unwrap();
+        db.commit().await.unwrap();
+        let program = User {
+            tenant: user.tenant,
+            bearer: issued.secret.reveal().to_owned(),
+        };
+        assert_eq!(world.connect(&program, AURORA).await.status(), expected, "{role}");
+    }
+    assert_eq!(
+        count(
+            &world,
+            "audit_log where action = 'integration.connected' and actor_kind = 'api_token'"
+        )
+        .await,
+        1
+    );
 }
