@@ -122,7 +122,7 @@ async fn only_account(database: &Database) -> Result<Tenant, CommandError> {
 fn lines(report: &Report) -> Vec<Vec<String>> {
     let day = |point| {
         let numbers = COLUMNS.iter().map(move |metric| report.value_at(point, *metric));
-        numbers.map(|number| number.map(|number| number.to_string()).unwrap_or_default())
+        numbers.map(|number| number.map(|number| number.normalize().to_string()).unwrap_or_default())
     };
     let mut lines = Vec::from_iter(report.points.iter().map(|point| {
         std::iter::once(point.days.from().to_string())
@@ -130,7 +130,7 @@ fn lines(report: &Report) -> Vec<Vec<String>> {
             .collect()
     }));
     let totals = COLUMNS.iter().map(|metric| report.kpi(*metric).value.ok());
-    let totals = totals.map(|number| number.map(|number| number.to_string()).unwrap_or_default());
+    let totals = totals.map(|number| number.map(|number| number.normalize().to_string()).unwrap_or_default());
     lines.push(std::iter::once("total".to_owned()).chain(totals).collect());
     lines
 }
@@ -171,7 +171,11 @@ fn as_json(report: &Report) -> Value {
             .collect::<Map<_, _>>()
     };
     let days = report.points.iter().map(|point| {
-        let mut day = object(&|metric| report.value_at(point, metric).map(|number| number.to_string()));
+        let mut day = object(&|metric| {
+            report
+                .value_at(point, metric)
+                .map(|number| number.normalize().to_string())
+        });
         day.insert("date".to_owned(), json!(point.days.from()));
         Value::Object(day)
     });
@@ -179,6 +183,6 @@ fn as_json(report: &Report) -> Value {
         "currencyCode": report.currency.to_string(),
         "timezone": report.timezone.name(),
         "series": days.collect::<Vec<_>>(),
-        "total": object(&|metric| report.kpi(metric).value.ok().map(|number| number.to_string())),
+        "total": object(&|metric| report.kpi(metric).value.ok().map(|number| number.normalize().to_string())),
     })
 }
