@@ -65,6 +65,25 @@ async fn assert_books_agree(world: &World, user: &User, shop: &str, timezone: Tz
         total.gross_sales += day.revenue_net();
         total.refunds += day.refunds;
     }
+    for (period, first) in [("TODAY", 0), ("LAST_7_DAYS", 6)] {
+        let kept: (NaiveDate, Decimal, i64) = sqlx::query_as(
+            "select range_from, (current ->> 'revenue_net')::numeric, (current ->> 'orders')::bigint
+               from latest_kpis where account_id = $1 and period = $2",
+        )
+        .bind(user.tenant.account_id())
+        .bind(period)
+        .fetch_one(&world.fixture.owner)
+        .await
+        .unwrap();
+        let from = today - Days::new(first);
+        let booked = || books.range(from..=today).map(|(_, day)| day);
+        let expected = (
+            from,
+            booked().map(Day::revenue_net).sum(),
+            booked().map(|day| day.orders).sum(),
+        );
+        assert_eq!(kept, expected, "{shop} {period}");
+    }
     let kpis = &data["homeDashboard"]["kpis"];
     assert_eq!(money(&kpis["revenueNet"]["value"]), total.gross_sales);
     assert_eq!(money(&kpis["refunds"]["value"]), total.refunds);
