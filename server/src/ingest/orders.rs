@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::connections;
 use crate::domain::clock::{local_date, start_of_day};
 use crate::domain::fact::OrderFact;
+use crate::domain::ids::ProviderKind;
 use crate::providers::contract::{OrderPage, OrderQuery, OrderSource, ProviderError, ShopAccess};
 use crate::queue::Run;
 use crate::store::{OrderCursor, Progress, TenantDb};
@@ -48,9 +49,16 @@ pub async fn sync_orders(
 ) -> Result<Option<String>, Stopped> {
     let mut pull = Pull::open(app, run).await?;
     let mut plan = Plan::make(app, run, scan, &pull.access).await?;
-    let mut page = pull.page(&plan.first_query()).await?;
+    let mut query = plan.first_query();
+    let mut page = pull.page(&query).await?;
     loop {
         let next = page.next.take().map(|after| plan.next_query(after, page.page_size));
+        if next.as_ref().is_some_and(|next| next.after == query.after) {
+            return Err(Stopped::Broken(
+                "The store answers the same page again and again; the sync stops here and will be tried again."
+                    .to_owned(),
+            ));
+        }
         if stop.is_cancelled() && next.is_some() {
             plan.write(app, run, &page).await?;
             return Err(Stopped::Asked);
@@ -64,16 +72,16 @@ pub async fn sync_orders(
         let (written, fetched) = tokio::join!(plan.write(app, run, &page), pull.page(&next));
         written?;
         page = fetched?;
+        query = next;
     }
 }
 
-/// The way to the store, with a token that is renewed once when the store refuses it half-way.
+/// The way to the store. A token that the store refuses half-way is renewed, and the page asked for once more.
 struct Pull<'a> {
     app: &'a App,
     run: &'a Run,
     source: &'a dyn OrderSource,
     access: ShopAccess,
-    renewed: bool,
 }
 
 impl<'a> Pull<'a> {
@@ -81,34 +89,30 @@ impl<'a> Pull<'a> {
         let access = connections::shop_access(app, &run.tenant, run.integration_id).await?;
         let source = app
             .providers
-            .orders(crate::domain::ids::ProviderKind::Shopify)
+            .orders(ProviderKind::Shopify)
             .ok_or_else(|| Stopped::Denied("This server is not set up for Shopify.".to_owned()))?;
         Ok(Self {
             app,
             run,
             source,
             access,
-            renewed: false,
         })
     }
 
     async fn page(&mut self, query: &OrderQuery) -> Result<OrderPage, Stopped> {
-        match self.source.orders(&self.access, query).await {
-            Err(ProviderError::Reconnect(why)) if !self.renewed => {
-                self.renewed = true;
-                warn!(why, "the store refused the token; trying with a new one");
-                let Run {
-                    tenant, integration_id, ..
-                } = self.run;
-                self.access = connections::renew_shop_access(self.app, tenant, *integration_id, &self.access).await?;
-                Ok(self.source.orders(&self.access, query).await?)
-            }
-            Err(ProviderError::Reconnect(why)) => {
-                connections::mark_needs_reauth(self.app, &self.run.tenant, self.run.integration_id, &why).await?;
-                Err(Stopped::Reconnect(why))
-            }
-            answer => Ok(answer?),
+        let Run {
+            tenant, integration_id, ..
+        } = self.run;
+        let mut answer = self.source.orders(&self.access, query).await;
+        if let Err(ProviderError::Reconnect(why)) = &answer {
+            warn!(why, "the store refused the token; trying with a new one");
+            self.access = connections::renew_shop_access(self.app, tenant, *integration_id, &self.access).await?;
+            answer = self.source.orders(&self.access, query).await;
         }
+        if let Err(ProviderError::Reconnect(why)) = &answer {
+            connections::mark_needs_reauth(self.app, tenant, *integration_id, why).await?;
+        }
+        Ok(answer?)
     }
 }
 
