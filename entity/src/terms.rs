@@ -208,14 +208,6 @@ terms! {
     }
 }
 
-impl RunStatus {
-    /// Whether nothing more will happen to the run.
-    #[must_use]
-    pub const fn is_final(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use sea_orm::ActiveEnum;

@@ -238,12 +238,13 @@ async fn open(app: &App, db: &TenantDb, integration_id: IntegrationId) -> Result
             TokenKind::Refresh => refresh_token = Some(token),
         }
     }
-    let damaged = |what: &str| StoreError::Broken(format!("the link {integration_id} {what}"));
+    let tokenless = || StoreError::Broken(format!("the link {integration_id} has no access token"));
+    let (timezone, currency) = shop.books()?;
     Ok(Opened {
         access: ShopAccess {
-            access_token: access_token.ok_or_else(|| damaged("has no access token"))?,
-            timezone: shop.timezone.parse().map_err(|_| damaged("has an unknown time zone"))?,
-            currency: shop.currency.parse().map_err(|_| damaged("has an unknown currency"))?,
+            access_token: access_token.ok_or_else(tokenless)?,
+            timezone,
+            currency,
             domain: shop.domain,
         },
         access_expires_at,

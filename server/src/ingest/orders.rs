@@ -6,13 +6,12 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::Stopped;
 use super::page::{Page, rebuild_days};
+use super::{Stopped, order_source};
 use crate::app::App;
 use crate::connections;
 use crate::domain::clock::{local_date, start_of_day};
 use crate::domain::fact::OrderFact;
-use crate::domain::ids::ProviderKind;
 use crate::providers::contract::{OrderPage, OrderQuery, OrderSource, ProviderError, ShopAccess};
 use crate::queue::Run;
 use crate::store::{OrderCursor, Progress, TenantDb};
@@ -87,10 +86,7 @@ struct Pull<'a> {
 impl<'a> Pull<'a> {
     async fn open(app: &'a App, run: &'a Run) -> Result<Self, Stopped> {
         let access = connections::shop_access(app, &run.tenant, run.integration_id).await?;
-        let source = app
-            .providers
-            .orders(ProviderKind::Shopify)
-            .ok_or_else(|| Stopped::Denied("This server is not set up for Shopify.".to_owned()))?;
+        let source = order_source(app)?;
         Ok(Self {
             app,
             run,

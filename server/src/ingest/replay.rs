@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::Stopped;
 use super::page::Page;
+use super::{Stopped, order_source};
 use crate::app::App;
-use crate::domain::ids::{ProviderKind, ShopifyOrderId};
+use crate::domain::ids::ShopifyOrderId;
 use crate::providers::contract::PulledOrder;
 use crate::queue::Run;
-use crate::store::{Progress, StoreError};
+use crate::store::Progress;
 
 /// Orders in one transaction.
 const BATCH: i64 = 500;
@@ -20,16 +20,11 @@ const AFTER: &str = "after";
 
 /// Reads every stored order of the store again, in the sequence of their ids.
 pub async fn replay_orders(app: &App, run: &Run, stop: &CancellationToken) -> Result<Option<String>, Stopped> {
-    let source = app
-        .providers
-        .orders(ProviderKind::Shopify)
-        .ok_or_else(|| Stopped::Denied("This server is not set up for Shopify.".to_owned()))?;
-    let damaged = |what: &str| StoreError::Broken(format!("the link {} {what}", run.integration_id));
+    let source = order_source(app)?;
     let db = app.database.read(&run.tenant).await?;
     let shop = db.linked_shop(run.integration_id).await?;
     let shop = shop.ok_or_else(|| Stopped::Denied("This is not a link to a store.".to_owned()))?;
-    let timezone = shop.timezone.parse().map_err(|_| damaged("has an unknown time zone"))?;
-    let currency = shop.currency.parse().map_err(|_| damaged("has an unknown currency"))?;
+    let (timezone, currency) = shop.books()?;
     let cursor = db.order_cursor(run.integration_id, &run.job_type).await?;
     drop(db);
 

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use entity::sealed::{Ciphertext, SecretHash};
 
 use super::{StoreError, TenantDb};
 use crate::domain::ids::{IntegrationId, IntegrationStatus, ProviderKind, ShopId, ShopifyShopId, UserId};
+use crate::domain::money::CurrencyCode;
 
 /// What has to be remembered while a browser is away at a provider.
 #[derive(Debug, Clone)]
@@ -59,6 +61,16 @@ pub struct LinkedShop {
     pub currency: String,
     /// IANA name.
     pub timezone: String,
+}
+
+impl LinkedShop {
+    /// The days and the currency of its books, checked when it was connected.
+    pub fn books(&self) -> Result<(Tz, CurrencyCode), StoreError> {
+        let damaged = |what| StoreError::Broken(format!("the link {} has an unknown {what}", self.integration_id));
+        let timezone = self.timezone.parse().map_err(|_| damaged("time zone"))?;
+        let currency = self.currency.parse().map_err(|_| damaged("currency"))?;
+        Ok((timezone, currency))
+    }
 }
 
 /// A token in its sealed form.
