@@ -7,3 +7,4 @@ pub mod ids;
 pub mod job;
 pub mod money;
 pub mod period;
+pub mod webhook;

@@ -14,24 +14,16 @@
 mod orders;
 mod page;
 mod replay;
+mod shop;
 
 use std::time::Duration;
 
 pub use orders::{Scan, sync_orders};
 pub use replay::replay_orders;
 
-use crate::app::App;
 use crate::connections::AccessError;
-use crate::domain::ids::ProviderKind;
-use crate::providers::contract::{OrderSource, ProviderError};
+use crate::providers::contract::ProviderError;
 use crate::store::StoreError;
-
-/// Where a store's orders come from.
-fn order_source(app: &App) -> Result<&dyn OrderSource, Stopped> {
-    app.providers
-        .orders(ProviderKind::Shopify)
-        .ok_or_else(|| Stopped::Denied("This server is not set up for Shopify.".to_owned()))
-}
 
 /// Why an ingestion ended before its end. Each sentence is for the people who run the account.
 #[derive(Debug, thiserror::Error)]

@@ -4,15 +4,15 @@ use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 
+use super::Stopped;
 use super::page::{Page, rebuild_days};
-use super::{Stopped, order_source};
+use super::shop::Shop;
 use crate::app::App;
-use crate::connections;
 use crate::domain::clock::{local_date, start_of_day};
 use crate::domain::fact::OrderFact;
-use crate::providers::contract::{OrderPage, OrderQuery, OrderSource, ProviderError, ShopAccess};
+use crate::providers::contract::{OrderPage, OrderQuery, ShopAccess};
 use crate::queue::Run;
 use crate::store::{OrderCursor, Progress, TenantDb};
 
@@ -46,10 +46,10 @@ pub async fn sync_orders(
     scan: Scan,
     stop: &CancellationToken,
 ) -> Result<Option<String>, Stopped> {
-    let mut pull = Pull::open(app, run).await?;
-    let mut plan = Plan::make(app, run, scan, &pull.access).await?;
+    let mut shop = Shop::open(app, run).await?;
+    let mut plan = Plan::make(app, run, scan, shop.access()).await?;
     let mut query = plan.first_query();
-    let mut page = pull.page(&query).await?;
+    let mut page = shop.ask(&query).await?;
     loop {
         let next = page.next.take().map(|after| plan.next_query(after, page.page_size));
         if next.as_ref().is_some_and(|next| next.after == query.after) {
@@ -68,47 +68,10 @@ pub async fn sync_orders(
             return Ok(plan.note());
         };
         // While this page is written, the next one is on its way.
-        let (written, fetched) = tokio::join!(plan.write(app, run, &page), pull.page(&next));
+        let (written, fetched) = tokio::join!(plan.write(app, run, &page), shop.ask(&next));
         written?;
         page = fetched?;
         query = next;
-    }
-}
-
-/// The way to the store. A token that the store refuses half-way is renewed, and the page asked for once more.
-struct Pull<'a> {
-    app: &'a App,
-    run: &'a Run,
-    source: &'a dyn OrderSource,
-    access: ShopAccess,
-}
-
-impl<'a> Pull<'a> {
-    async fn open(app: &'a App, run: &'a Run) -> Result<Self, Stopped> {
-        let access = connections::shop_access(app, &run.tenant, run.integration_id).await?;
-        let source = order_source(app)?;
-        Ok(Self {
-            app,
-            run,
-            source,
-            access,
-        })
-    }
-
-    async fn page(&mut self, query: &OrderQuery) -> Result<OrderPage, Stopped> {
-        let Run {
-            tenant, integration_id, ..
-        } = self.run;
-        let mut answer = self.source.orders(&self.access, query).await;
-        if let Err(ProviderError::Reconnect(why)) = &answer {
-            warn!(why, "the store refused the token; trying with a new one");
-            self.access = connections::renew_shop_access(self.app, tenant, *integration_id, &self.access).await?;
-            answer = self.source.orders(&self.access, query).await;
-        }
-        if let Err(ProviderError::Reconnect(why)) = &answer {
-            connections::mark_needs_reauth(self.app, tenant, *integration_id, why).await?;
-        }
-        Ok(answer?)
     }
 }
 

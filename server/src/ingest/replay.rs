@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use super::Stopped;
 use super::page::Page;
-use super::{Stopped, order_source};
+use super::shop::source;
 use crate::app::App;
 use crate::domain::ids::ShopifyOrderId;
 use crate::providers::contract::PulledOrder;
@@ -20,7 +21,7 @@ const AFTER: &str = "after";
 
 /// Reads every stored order of the store again, in the sequence of their ids.
 pub async fn replay_orders(app: &App, run: &Run, stop: &CancellationToken) -> Result<Option<String>, Stopped> {
-    let source = order_source(app)?;
+    let source = source(app)?;
     let db = app.database.read(&run.tenant).await?;
     let shop = db.linked_shop(run.integration_id).await?;
     let shop = shop.ok_or_else(|| Stopped::Denied("This is not a link to a store.".to_owned()))?;

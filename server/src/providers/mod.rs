@@ -5,7 +5,7 @@ pub mod http;
 pub mod shopify;
 
 use crate::domain::ids::ProviderKind;
-use contract::{OrderSource, Provider};
+use contract::{Provider, StoreSource};
 use shopify::Shopify;
 
 /// The providers this process can talk to.
@@ -27,8 +27,8 @@ impl Registry {
         }
     }
 
-    /// Where a link of this kind brings orders from, if it has any.
-    pub fn orders(&self, kind: ProviderKind) -> Option<&dyn OrderSource> {
+    /// The stores behind links of this kind, if it links stores.
+    pub fn stores(&self, kind: ProviderKind) -> Option<&dyn StoreSource> {
         match kind {
             ProviderKind::Shopify => Some(&self.shopify),
             ProviderKind::Meta => None,

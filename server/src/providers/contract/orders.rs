@@ -1,0 +1,66 @@
+//! A store's orders, as a provider hands them over: each as it came and as it was understood.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use serde_json::value::RawValue;
+
+use super::{ProviderError, ShopAccess};
+use crate::domain::fact::OrderFact;
+use crate::domain::money::CurrencyCode;
+
+/// Which orders to bring: all that changed at `updated_from` or later, the earliest change first.
+#[derive(Debug, Clone)]
+pub struct OrderQuery {
+    /// The first change that counts.
+    pub updated_from: DateTime<Utc>,
+    /// The `next` of the page before.
+    pub after: Option<String>,
+    /// How many at most; the provider takes fewer where a page would cost too much.
+    pub page_size: u32,
+}
+
+/// Orders in the sequence of their last change.
+#[derive(Debug)]
+pub struct OrderPage {
+    /// The orders.
+    pub orders: Vec<PulledOrder>,
+    /// Where the next page begins; none after the last one.
+    pub next: Option<String>,
+    /// When this page was asked for: changes until then are in it or in an earlier page, if it is the last one.
+    pub asked_at: DateTime<Utc>,
+    /// The page size that worked, to go on with.
+    pub page_size: u32,
+}
+
+/// One order as it came and as it was understood.
+#[derive(Debug)]
+pub enum PulledOrder {
+    /// A fact was made of it.
+    Read {
+        /// The provider's JSON, as it came (nested pages completed).
+        payload: Box<RawValue>,
+        /// What it means.
+        fact: Box<OrderFact>,
+    },
+    /// It could not be understood. It is kept, with the reason, and the run goes on.
+    Unreadable {
+        /// The order's id where at least that could be read.
+        external_id: Option<String>,
+        /// What came.
+        payload: Box<RawValue>,
+        /// A sentence.
+        reason: String,
+    },
+}
+
+/// Where orders come from.
+#[async_trait]
+pub trait OrderSource: Send + Sync {
+    /// One page.
+    async fn orders(&self, access: &ShopAccess, query: &OrderQuery) -> Result<OrderPage, ProviderError>;
+
+    /// What a stored payload means in a store with these days and this currency: the same as when it was pulled, and
+    /// without asking anybody. The error is a sentence.
+    fn replay(&self, payload: &RawValue, timezone: Tz, currency: CurrencyCode) -> Result<OrderFact, String>;
+}
