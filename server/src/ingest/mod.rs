@@ -4,6 +4,8 @@
 //! pull (network, no transaction open)
 //!   └▶ one transaction: fence ▶ raw ▶ facts ▶ day cells ▶ summary ▶ latest KPIs ▶ cursor and progress
 //!
+//! inbox: what a provider tells unasked, stored before it is acknowledged; it wakes a job, it is no second road to facts
+//!
 //! replay: stored raw ▶ facts ▶ … the same way, asking nobody
 //! ```
 //!
@@ -11,6 +13,7 @@
 //! or after a page, and the next attempt resumes at the saved cursor. Running anything twice changes nothing. While a
 //! page is written the next one is already on its way.
 
+mod inbox;
 mod orders;
 mod page;
 mod replay;
@@ -18,6 +21,7 @@ mod shop;
 
 use std::time::Duration;
 
+pub use inbox::{Inbox, InboxError};
 pub use orders::{Scan, sync_orders};
 pub use replay::replay_orders;
 

@@ -6,6 +6,7 @@
 //! | `shopify_fresh` | every `SYNC_FRESH_EVERY`, by hand | everything that changed since the last time |
 //! | `shopify_replay` | by hand, after a normaliser was mended | facts and numbers anew from the stored orders |
 
+mod retention;
 mod schedule;
 mod shopify_7d_fill;
 mod shopify_fresh;
@@ -26,6 +27,7 @@ pub struct Jobs {
     app: App,
     sync: SyncConfig,
     slots: schedule::Slots,
+    retention: retention::Retention,
 }
 
 impl Jobs {
@@ -35,6 +37,7 @@ impl Jobs {
             app,
             sync,
             slots: schedule::Slots::default(),
+            retention: retention::Retention::default(),
         }
     }
 }
@@ -60,7 +63,13 @@ impl Handler for Jobs {
     }
 
     async fn schedule(&self) -> Result<(), StoreError> {
-        self.slots.enqueue_due(&self.app, &self.sync).await
+        self.slots.enqueue_due(&self.app, &self.sync).await?;
+        self.retention.clear_away(&self.app).await
+    }
+
+    async fn wake(&self) -> Result<(), StoreError> {
+        self.app.database.system().wake_for_deliveries().await?;
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 //! A provider turns the outside world into data and stores nothing. Its base address, clock and HTTP client come
 //! through its constructor, so that a test gives it another world.
 
+mod deliveries;
 mod link;
 mod orders;
 
@@ -13,6 +14,7 @@ use secrecy::SecretString;
 
 use crate::domain::money::CurrencyCode;
 
+pub use deliveries::{DeliveryRefused, DeliverySource};
 pub use link::{Authorize, AuthorizeRequest, Callback, Grant, Provider, Subject, TokenSet};
 pub use orders::{OrderPage, OrderQuery, OrderSource, PulledOrder};
 
@@ -72,7 +74,7 @@ pub struct ShopAccess {
     pub currency: CurrencyCode,
 }
 
-/// Everything that a store can be asked for.
-pub trait StoreSource: OrderSource {}
+/// Everything that a store can be asked for, and what it tells.
+pub trait StoreSource: DeliverySource + OrderSource {}
 
-impl<T: OrderSource> StoreSource for T {}
+impl<T: DeliverySource + OrderSource> StoreSource for T {}
