@@ -5,12 +5,16 @@
 //!   └▶ one transaction: fence ▶ raw ▶ facts ▶ day cells ▶ summary ▶ latest KPIs ▶ cursor and progress
 //!
 //! replay: stored raw ▶ facts ▶ … the same way, asking nobody
+//! named: orders that deliveries name, pulled by their ids, the same way
+//! notices: deletions, removals and wishes to be forgotten, one transaction each
 //! ```
 //!
 //! The fence is the run's token: a worker that lost its run can't commit. A crash at any point leaves the state before
 //! or after a page, and the next attempt resumes at the saved cursor. Running anything twice changes nothing. While a
 //! page is written the next one is already on its way.
 
+mod named;
+mod notices;
 mod orders;
 mod page;
 mod replay;
@@ -18,7 +22,8 @@ mod shop;
 
 use std::time::Duration;
 
-pub use orders::{Scan, sync_orders};
+pub use notices::work_through_notices;
+pub use orders::{Scan, sync_fresh_orders, sync_orders};
 pub use replay::replay_orders;
 
 use crate::connections::AccessError;
