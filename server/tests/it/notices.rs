@@ -563,6 +563,7 @@ async fn an_uninstalled_app_loses_tokens_and_runs_but_not_the_numbers() {
 
     // Installed again: what tells of the time before changes nothing.
     execute(&world, "delete from sync_runs where status = 'running'").await;
+    world.time.pass(TimeDelta::minutes(1));
     assert!(world.connect(&user, AURORA).await.status().is_success());
     let connected: DateTime<Utc> = sqlx::query_scalar("select connected_at from integrations")
         .fetch_one(&world.fixture.owner)
@@ -770,7 +771,7 @@ async fn a_forgotten_store_leaves_nothing_and_may_come_back_as_a_new_one() {
     execute(
         &world,
         "insert into oauth_states (state_hash, account_id, provider, shop_domain, expires_at)
-         select 'x', account_id, 'shopify', shop_domain, now() from shops",
+         select convert_to(shop_domain, 'UTF8'), account_id, 'shopify', shop_domain, now() from shops",
     )
     .await;
     let later = world.time.now() + TimeDelta::minutes(5);
@@ -828,6 +829,7 @@ async fn a_forgotten_store_leaves_nothing_and_may_come_back_as_a_new_one() {
     assert!(!audited.to_string().contains(domain), "{audited}");
 
     // A new link, a new history.
+    world.time.pass(TimeDelta::minutes(1));
     execute(
         &world,
         &format!("delete from daily_shopify_metrics where integration_id = '{other}'"),
