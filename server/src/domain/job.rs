@@ -14,6 +14,8 @@ pub enum SyncJob {
     ShopifyFresh,
     /// Facts and numbers made anew from the stored orders, asking nobody.
     ShopifyReplay,
+    /// What the store told unasked and what needs no question: deletions, the app's removal, privacy.
+    ShopifyWebhooks,
 }
 
 /// No job that people may ask for has this name.
@@ -23,7 +25,12 @@ pub struct UnknownJob(String);
 
 impl SyncJob {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Shopify7dFill, Self::ShopifyFresh, Self::ShopifyReplay];
+    pub const ALL: [Self; 4] = [
+        Self::Shopify7dFill,
+        Self::ShopifyFresh,
+        Self::ShopifyReplay,
+        Self::ShopifyWebhooks,
+    ];
 
     /// The name in the table and in logs.
     pub const fn as_str(self) -> &'static str {
@@ -31,13 +38,16 @@ impl SyncJob {
             Self::Shopify7dFill => "shopify_7d_fill",
             Self::ShopifyFresh => "shopify_fresh",
             Self::ShopifyReplay => "shopify_replay",
+            Self::ShopifyWebhooks => "shopify_webhooks",
         }
     }
 
     /// The kind of link it works on.
     pub const fn provider(self) -> ProviderKind {
         match self {
-            Self::Shopify7dFill | Self::ShopifyFresh | Self::ShopifyReplay => ProviderKind::Shopify,
+            Self::Shopify7dFill | Self::ShopifyFresh | Self::ShopifyReplay | Self::ShopifyWebhooks => {
+                ProviderKind::Shopify
+            }
         }
     }
 

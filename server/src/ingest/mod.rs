@@ -7,6 +7,8 @@
 //! inbox: what a provider tells unasked, stored before it is acknowledged; it wakes a job, it is no second road to facts
 //!
 //! replay: stored raw ▶ facts ▶ … the same way, asking nobody
+//! named: orders that deliveries name, pulled by their ids, the same way
+//! notices: deletions, removals and wishes to be forgotten, one transaction each
 //! ```
 //!
 //! The fence is the run's token: a worker that lost its run can't commit. A crash at any point leaves the state before
@@ -14,6 +16,8 @@
 //! page is written the next one is already on its way.
 
 mod inbox;
+mod named;
+mod notices;
 mod orders;
 mod page;
 mod replay;
@@ -22,7 +26,8 @@ mod shop;
 use std::time::Duration;
 
 pub use inbox::{Inbox, InboxError};
-pub use orders::{Scan, sync_orders};
+pub use notices::work_through_notices;
+pub use orders::{Scan, sync_fresh_orders, sync_orders};
 pub use replay::replay_orders;
 
 use crate::connections::AccessError;

@@ -7,8 +7,8 @@ use tracing::warn;
 use super::Stopped;
 use crate::app::App;
 use crate::connections;
-use crate::domain::ids::ProviderKind;
-use crate::providers::contract::{OrderPage, OrderQuery, ProviderError, ShopAccess, StoreSource};
+use crate::domain::ids::{ProviderKind, ShopifyOrderId};
+use crate::providers::contract::{OrderPage, OrderQuery, OrdersById, ProviderError, ShopAccess, StoreSource};
 use crate::queue::Run;
 
 /// The way to a store.
@@ -68,6 +68,18 @@ impl Question for OrderQuery {
 
     async fn put(&self, source: &dyn StoreSource, access: &ShopAccess) -> Result<OrderPage, ProviderError> {
         source.orders(access, self).await
+    }
+}
+
+/// These orders, by their ids.
+pub(super) struct NamedOrders<'a>(pub(super) &'a [ShopifyOrderId]);
+
+#[async_trait]
+impl Question for NamedOrders<'_> {
+    type Answer = OrdersById;
+
+    async fn put(&self, source: &dyn StoreSource, access: &ShopAccess) -> Result<OrdersById, ProviderError> {
+        source.orders_by_id(access, self.0).await
     }
 }
 

@@ -21,10 +21,12 @@ mod integrations;
 mod latest_kpis;
 mod migrations;
 mod orders;
+mod redactions;
 mod runs;
 mod sync_status;
 mod system;
 mod tenant;
+mod tombstones;
 mod users;
 
 pub use accounts::{AccountRow, NewAccount};
@@ -39,6 +41,7 @@ pub use facts::{OrderRecord, RejectedRecord};
 pub use integrations::{LinkedShop, NewOAuthState, SealedToken, ShopLink};
 pub use migrations::{MigrationError, MigrationState, migrate_down, migrate_up, migration_states};
 pub use orders::{OrderFilter, OrderKey, OrderPageQuery, OrderRow};
+pub use redactions::HeldOfCustomer;
 pub use runs::{EnqueuedRun, NewRun, Progress};
 pub use sync_status::{IntegrationRow, RunFilter, RunKey, RunRow, SyncStatusRow};
 pub use system::{

@@ -12,6 +12,7 @@ mod embedded;
 mod entities;
 mod http;
 mod layering;
+mod notices;
 mod operator;
 mod queue;
 mod shopify_documents;

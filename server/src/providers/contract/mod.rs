@@ -16,7 +16,7 @@ use crate::domain::money::CurrencyCode;
 
 pub use deliveries::{DeliveryRefused, DeliverySource};
 pub use link::{Authorize, AuthorizeRequest, Callback, Grant, Provider, Subject, TokenSet};
-pub use orders::{OrderPage, OrderQuery, OrderSource, PulledOrder};
+pub use orders::{OrderPage, OrderQuery, OrderSource, OrdersById, PulledOrder};
 
 /// A failure, sorted by what to do next. Each text is a sentence for the people who run the account; none holds a
 /// token, an address with a token in it, or contact data.

@@ -26,14 +26,14 @@ use sha2::Sha256;
 use url::Url;
 
 use super::contract::{
-    Authorize, AuthorizeRequest, Callback, Grant, OrderPage, OrderQuery, OrderSource, Provider, ProviderError,
-    ShopAccess, TokenSet,
+    Authorize, AuthorizeRequest, Callback, Grant, OrderPage, OrderQuery, OrderSource, OrdersById, Provider,
+    ProviderError, ShopAccess, TokenSet,
 };
 use super::http::Http;
 use crate::config::ShopifyConfig;
 use crate::domain::clock::Clock;
 use crate::domain::fact::OrderFact;
-use crate::domain::ids::ProviderKind;
+use crate::domain::ids::{ProviderKind, ShopifyOrderId};
 use crate::domain::money::CurrencyCode;
 
 /// Shopify as one app sees it.
@@ -105,6 +105,10 @@ impl Provider for Shopify {
 impl OrderSource for Shopify {
     async fn orders(&self, access: &ShopAccess, query: &OrderQuery) -> Result<OrderPage, ProviderError> {
         self.order_page(access, query).await
+    }
+
+    async fn orders_by_id(&self, access: &ShopAccess, ids: &[ShopifyOrderId]) -> Result<OrdersById, ProviderError> {
+        self.named_orders(access, ids).await
     }
 
     fn replay(&self, payload: &RawValue, timezone: Tz, currency: CurrencyCode) -> Result<OrderFact, String> {

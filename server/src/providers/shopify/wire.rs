@@ -31,6 +31,17 @@ type UnsignedInt64 = String;
 )]
 pub(super) struct OrdersPage;
 
+/// Orders by their ids.
+#[derive(GraphQLQuery)]
+#[graphql(
+    schema_path = "../queries/shopify/admin.graphql",
+    query_path = "../queries/shopify/orders.graphql",
+    normalization = "rust",
+    fragments_other_variant = "true",
+    extern_enums("CurrencyCode", "OrderDisplayFinancialStatus", "OrderDisplayFulfillmentStatus")
+)]
+pub(super) struct OrdersById;
+
 /// Agreements of one order after a cursor.
 #[derive(GraphQLQuery)]
 #[graphql(
@@ -196,6 +207,13 @@ fn text(value: &Value) -> Option<String> {
 pub(super) struct OrdersData {
     /// The page.
     pub(super) orders: Page,
+}
+
+/// The data of [`OrdersById`], the orders still unread, in the sequence of the ids.
+#[derive(Debug, Deserialize)]
+pub(super) struct NodesData {
+    /// None where there is nothing with that id.
+    pub(super) nodes: Vec<Option<Box<RawValue>>>,
 }
 
 /// The data of a question about one order.
