@@ -18,3 +18,4 @@ mod shopify_documents;
 mod support;
 mod sync;
 mod tenancy;
+mod webhooks;
