@@ -119,6 +119,13 @@ impl World {
         world
     }
 
+    /// Lets the stores deliver their webhooks from now on.
+    pub(crate) fn deliver(&self) {
+        let sandbox = self.sandbox.clone();
+        let stop = self.stop.clone();
+        tokio::spawn(async move { stop.run_until_cancelled(sandbox.deliver()).await });
+    }
+
     pub(crate) fn clock(&self) -> Clock {
         let ticking = self.time.clone();
         Clock::from_fn(move || ticking.now())
