@@ -26,6 +26,7 @@ pub mod oauth_states;
 pub mod shopify_customers_raw;
 pub mod shopify_orders_raw;
 pub mod shopify_products_raw;
+pub mod shopify_webhook_subscriptions;
 pub mod shopify_webhooks_raw;
 pub mod shops;
 pub mod sync_cursors;

@@ -14,6 +14,8 @@ pub enum SyncJob {
     ShopifyFresh,
     /// Facts and numbers made anew from the stored orders, asking nobody.
     ShopifyReplay,
+    /// What a store needs so that it tells of changes, and what it says of itself.
+    ShopifySetup,
 }
 
 /// No job that people may ask for has this name.
@@ -23,7 +25,12 @@ pub struct UnknownJob(String);
 
 impl SyncJob {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Shopify7dFill, Self::ShopifyFresh, Self::ShopifyReplay];
+    pub const ALL: [Self; 4] = [
+        Self::Shopify7dFill,
+        Self::ShopifyFresh,
+        Self::ShopifyReplay,
+        Self::ShopifySetup,
+    ];
 
     /// The name in the table and in logs.
     pub const fn as_str(self) -> &'static str {
@@ -31,14 +38,30 @@ impl SyncJob {
             Self::Shopify7dFill => "shopify_7d_fill",
             Self::ShopifyFresh => "shopify_fresh",
             Self::ShopifyReplay => "shopify_replay",
+            Self::ShopifySetup => "shopify_setup",
         }
     }
 
     /// The kind of link it works on.
     pub const fn provider(self) -> ProviderKind {
         match self {
-            Self::Shopify7dFill | Self::ShopifyFresh | Self::ShopifyReplay => ProviderKind::Shopify,
+            Self::Shopify7dFill | Self::ShopifyFresh | Self::ShopifyReplay | Self::ShopifySetup => {
+                ProviderKind::Shopify
+            }
         }
+    }
+
+    /// What is queued when a link of this kind is made, in this sequence.
+    pub const fn of_connect(provider: ProviderKind) -> &'static [Self] {
+        match provider {
+            ProviderKind::Shopify => &[Self::ShopifySetup, Self::Shopify7dFill],
+            ProviderKind::Meta => &[],
+        }
+    }
+
+    /// Whether it looks at a link that is paused, to see whether it can go on.
+    pub const fn looks_at_paused(self) -> bool {
+        matches!(self, Self::ShopifySetup)
     }
 
     /// What "sync now" means for a link of this kind.
@@ -80,9 +103,12 @@ mod tests {
     }
 
     #[test]
-    fn a_manual_sync_asks_only_for_jobs_of_its_kind_of_link() {
+    fn a_link_gets_only_jobs_of_its_kind() {
         for provider in [ProviderKind::Shopify, ProviderKind::Meta] {
-            for job in SyncJob::of_manual_sync(provider) {
+            for job in SyncJob::of_manual_sync(provider)
+                .iter()
+                .chain(SyncJob::of_connect(provider))
+            {
                 assert_eq!(job.provider(), provider);
             }
         }

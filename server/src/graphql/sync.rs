@@ -29,6 +29,9 @@ pub(super) enum SyncJob {
     /// Facts and numbers made anew from the stored orders, asking nobody.
     #[graphql(name = "SHOPIFY_REPLAY")]
     ShopifyReplay,
+    /// Webhooks, scopes and what the store says of itself.
+    #[graphql(name = "SHOPIFY_SETUP")]
+    ShopifySetup,
 }
 
 /// Where a run stands.

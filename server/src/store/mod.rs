@@ -21,7 +21,9 @@ mod integrations;
 mod latest_kpis;
 mod migrations;
 mod orders;
+mod recut;
 mod runs;
+mod subscriptions;
 mod sync_status;
 mod system;
 mod tenant;
@@ -40,6 +42,7 @@ pub use integrations::{LinkedShop, NewOAuthState, SealedToken, ShopLink};
 pub use migrations::{MigrationError, MigrationState, migrate_down, migrate_up, migration_states};
 pub use orders::{OrderFilter, OrderKey, OrderPageQuery, OrderRow};
 pub use runs::{EnqueuedRun, NewRun, Progress};
+pub use subscriptions::{SubscriptionRow, TopicStanding};
 pub use sync_status::{IntegrationRow, RunFilter, RunKey, RunRow, SyncStatusRow};
 pub use system::{
     ApiTokenRow, ClaimedRun, IntegrationRef, LoginRow, Member, NamedClaim, OAuthState, ReapedRun, ShopRef, SystemDb,

@@ -4,6 +4,7 @@
 //! oauth.rs      a store agrees, tokens come and are renewed
 //! client.rs     one question to a store with patience; a page of orders with complete ledgers
 //! wire.rs       the documents of queries/shopify and the shapes of their answers
+//! setup.rs      what a store grants and says of itself; the webhooks it sends
 //! normalise.rs  an order's dated ledger becomes a fact, without IO
 //! ```
 //!
@@ -13,6 +14,7 @@ mod client;
 mod normalise;
 mod oauth;
 pub mod sandbox;
+mod setup;
 mod wire;
 
 use async_trait::async_trait;
@@ -85,6 +87,10 @@ impl Provider for Shopify {
 
     async fn refresh(&self, domain: &str, refresh_token: &SecretString) -> Result<TokenSet, ProviderError> {
         self.refresh_tokens(domain, refresh_token).await
+    }
+
+    async fn expiring(&self, domain: &str, access_token: &SecretString) -> Result<Option<TokenSet>, ProviderError> {
+        self.expiring_tokens(domain, access_token).await
     }
 }
 

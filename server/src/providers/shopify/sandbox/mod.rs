@@ -221,6 +221,11 @@ impl Sandbox {
         Ok(())
     }
 
+    /// How many codes and tokens it has handed out, to all stores: how often it was asked for them shows here.
+    pub fn tokens_issued(&self) -> u64 {
+        self.inner.mint().issued()
+    }
+
     fn shop(&self, domain: &str) -> Result<&'static Profile, SandboxError> {
         shops::find(domain).ok_or_else(|| SandboxError::UnknownShop(domain.to_owned()))
     }
