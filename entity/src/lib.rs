@@ -28,6 +28,7 @@ pub mod shopify_orders_raw;
 pub mod shopify_products_raw;
 pub mod shopify_redactions;
 pub mod shopify_tombstones;
+pub mod shopify_webhook_subscriptions;
 pub mod shopify_webhooks_raw;
 pub mod shops;
 pub mod sync_cursors;

@@ -24,6 +24,7 @@ mod m20261122_000011_schedule_slots;
 mod m20261122_000012_refresh_lease;
 mod m20261122_000013_deliveries;
 mod m20261122_000014_tombstones_redactions;
+mod m20261122_000015_webhook_subscriptions;
 mod system;
 mod tenancy;
 
@@ -49,6 +50,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000012_refresh_lease::Migration),
             Box::new(m20261122_000013_deliveries::Migration),
             Box::new(m20261122_000014_tombstones_redactions::Migration),
+            Box::new(m20261122_000015_webhook_subscriptions::Migration),
         ]
     }
 }

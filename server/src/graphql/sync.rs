@@ -32,6 +32,9 @@ pub(super) enum SyncJob {
     /// What the store told unasked and what needs no question: deletions, the app's removal, privacy.
     #[graphql(name = "SHOPIFY_WEBHOOKS")]
     ShopifyWebhooks,
+    /// Webhooks, scopes and what the store says of itself.
+    #[graphql(name = "SHOPIFY_SETUP")]
+    ShopifySetup,
 }
 
 /// Where a run stands.

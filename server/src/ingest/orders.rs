@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
-use chrono_tz::Tz;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -13,7 +12,7 @@ use super::named::{NAMING_ORDERS, bring_named_orders};
 use super::page::{Page, rebuild_days};
 use super::shop::Shop;
 use crate::app::App;
-use crate::domain::clock::{local_date, start_of_day};
+use crate::domain::clock::{first_whole_day, local_date, start_of_day};
 use crate::domain::fact::OrderFact;
 use crate::domain::ids::{RunTrigger, WebhookStatus};
 use crate::providers::contract::{OrderPage, OrderQuery, ShopAccess};
@@ -311,14 +310,4 @@ fn note(progress: &Progress) -> Option<String> {
 /// The moment at which an interrupted scan resumes, as [`Plan::note_resume`] wrote it.
 fn resume_point(resume: &Value) -> Option<DateTime<Utc>> {
     resume[UPDATED_FROM].as_str()?.parse().ok()
-}
-
-/// The first local day that lies wholly after `from`.
-fn first_whole_day(from: DateTime<Utc>, timezone: Tz) -> NaiveDate {
-    let day = local_date(from, timezone);
-    if start_of_day(day, timezone) == from {
-        day
-    } else {
-        day + Days::new(1)
-    }
 }

@@ -5,14 +5,16 @@
 //! | `shopify_7d_fill` | on connecting, nightly, by hand | everything that changed in the last 7 days; makes these days known |
 //! | `shopify_fresh` | every `SYNC_FRESH_EVERY`, by hand | everything that changed since the last time |
 //! | | when the store tells of an order | that order; everything else only where `SYNC_FRESH_EVERY` is over |
-//! | `shopify_replay` | by hand, after a normaliser was mended | facts and numbers anew from the stored orders |
 //! | `shopify_webhooks` | when the store tells of it | deletions, the app's removal, wishes to be forgotten |
+//! | `shopify_replay` | by hand, after a normaliser was mended; by `shopify_setup`, after a change of time zone | facts and numbers anew from the stored orders |
+//! | `shopify_setup` | on connecting, nightly, when the store's settings change | webhooks, scopes, the store's profile, its token |
 
 mod retention;
 mod schedule;
 mod shopify_7d_fill;
 mod shopify_fresh;
 mod shopify_replay;
+mod shopify_setup;
 mod shopify_webhooks;
 
 use async_trait::async_trait;
@@ -53,6 +55,7 @@ impl Handler for Jobs {
             Ok(SyncJob::ShopifyFresh) => shopify_fresh::run(&self.app, run, self.sync.fresh_every, stop).await,
             Ok(SyncJob::ShopifyReplay) => shopify_replay::run(&self.app, run, stop).await,
             Ok(SyncJob::ShopifyWebhooks) => shopify_webhooks::run(&self.app, run, stop).await,
+            Ok(SyncJob::ShopifySetup) => shopify_setup::run(&self.app, run).await,
             Err(_) => {
                 return Outcome::Fail(Failure {
                     code: "UNKNOWN_JOB",

@@ -21,8 +21,10 @@ mod integrations;
 mod latest_kpis;
 mod migrations;
 mod orders;
+mod recut;
 mod redactions;
 mod runs;
+mod subscriptions;
 mod sync_status;
 mod system;
 mod tenant;
@@ -43,6 +45,7 @@ pub use migrations::{MigrationError, MigrationState, migrate_down, migrate_up, m
 pub use orders::{OrderFilter, OrderKey, OrderPageQuery, OrderRow};
 pub use redactions::HeldOfCustomer;
 pub use runs::{EnqueuedRun, NewRun, Progress};
+pub use subscriptions::{SubscriptionRow, TopicStanding};
 pub use sync_status::{IntegrationRow, RunFilter, RunKey, RunRow, SyncStatusRow};
 pub use system::{
     ApiTokenRow, ClaimedRun, IntegrationRef, LoginRow, Member, NamedClaim, OAuthState, ReapedRun, ShopRef, SystemDb,

@@ -15,6 +15,7 @@ mod layering;
 mod notices;
 mod operator;
 mod queue;
+mod setup;
 mod shopify_documents;
 mod support;
 mod sync;

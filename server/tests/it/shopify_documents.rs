@@ -10,7 +10,7 @@ use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Name, Schema};
 
-const DOCUMENTS: [&str; 3] = ["orders.graphql", "order.graphql", "shop.graphql"];
+const DOCUMENTS: [&str; 4] = ["orders.graphql", "order.graphql", "setup.graphql", "shop.graphql"];
 
 fn queries() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "..", "queries", "shopify"]
@@ -94,6 +94,15 @@ fn assert_agree(name: &Name, kept: &ExtendedType, original: &ExtendedType) {
         }
         (ExtendedType::Interface(kept), ExtendedType::Interface(original)) => {
             assert_fields_agree(name, &kept.fields, &original.fields);
+        }
+        (ExtendedType::InputObject(kept), ExtendedType::InputObject(original)) => {
+            for (field, kept) in &kept.fields {
+                let original = original
+                    .fields
+                    .get(field)
+                    .unwrap_or_else(|| panic!("{name} has no {field}"));
+                assert_eq!(kept.ty, original.ty, "type of {name}.{field}");
+            }
         }
         _ => panic!("{name} is of another kind at Shopify, or of one that is not compared yet"),
     }

@@ -6,6 +6,7 @@
 mod deliveries;
 mod link;
 mod orders;
+mod setup;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::domain::money::CurrencyCode;
 pub use deliveries::{DeliveryRefused, DeliverySource};
 pub use link::{Authorize, AuthorizeRequest, Callback, Grant, Provider, Subject, TokenSet};
 pub use orders::{OrderPage, OrderQuery, OrderSource, OrdersById, PulledOrder};
+pub use setup::{SetupSource, Subscribed, Subscription, WantedSubscription};
 
 /// A failure, sorted by what to do next. Each text is a sentence for the people who run the account; none holds a
 /// token, an address with a token in it, or contact data.
@@ -75,6 +77,6 @@ pub struct ShopAccess {
 }
 
 /// Everything that a store can be asked for, and what it tells.
-pub trait StoreSource: DeliverySource + OrderSource {}
+pub trait StoreSource: DeliverySource + OrderSource + SetupSource {}
 
-impl<T: DeliverySource + OrderSource> StoreSource for T {}
+impl<T: DeliverySource + OrderSource + SetupSource> StoreSource for T {}

@@ -315,7 +315,8 @@ impl Shopify {
         Ok(read::<wire::shop::ResponseData>(&reply)?.shop)
     }
 
-    async fn ask<Q>(&self, access: &ShopAccess, variables: Q::Variables) -> Result<Reply, Refusal>
+    /// Asks one question with a token.
+    pub(super) async fn ask<Q>(&self, access: &ShopAccess, variables: Q::Variables) -> Result<Reply, Refusal>
     where
         Q: GraphQLQuery,
         Q::Variables: Sync,
@@ -451,7 +452,7 @@ impl Shopify {
 
 impl Reply {
     /// The data of an answer that must be whole.
-    fn whole(self) -> Result<Box<RawValue>, ProviderError> {
+    pub(super) fn whole(self) -> Result<Box<RawValue>, ProviderError> {
         if self.errors.is_empty() {
             Ok(self.data)
         } else {
@@ -599,7 +600,7 @@ fn unapproved(said: &str) -> String {
 }
 
 /// The cursor to go on from, if there is more; refuses to go in circles.
-fn next_cursor(end: &PageInfo, before: Option<&str>) -> Result<Option<String>, String> {
+pub(super) fn next_cursor(end: &PageInfo, before: Option<&str>) -> Result<Option<String>, String> {
     match (&end.has_next_page, &end.end_cursor) {
         (false, _) => Ok(None),
         (true, Some(cursor)) if Some(cursor.as_str()) != before => Ok(Some(cursor.clone())),
@@ -643,7 +644,8 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-fn read<T: DeserializeOwned>(data: &RawValue) -> Result<T, ProviderError> {
+/// An answer's data, understood.
+pub(super) fn read<T: DeserializeOwned>(data: &RawValue) -> Result<T, ProviderError> {
     serde_json::from_str(data.get()).map_err(unexpected)
 }
 

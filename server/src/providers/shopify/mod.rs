@@ -5,6 +5,7 @@
 //! webhook.rs    a delivery proves that Shopify sent it
 //! client.rs     one question to a store with patience; a page of orders with complete ledgers
 //! wire.rs       the documents of queries/shopify and the shapes of their answers
+//! setup.rs      what a store grants and says of itself; the webhooks it sends
 //! normalise.rs  an order's dated ledger becomes a fact, without IO
 //! ```
 //!
@@ -14,6 +15,7 @@ mod client;
 mod normalise;
 mod oauth;
 pub mod sandbox;
+mod setup;
 mod webhook;
 mod wire;
 
@@ -98,6 +100,10 @@ impl Provider for Shopify {
 
     async fn refresh(&self, domain: &str, refresh_token: &SecretString) -> Result<TokenSet, ProviderError> {
         self.refresh_tokens(domain, refresh_token).await
+    }
+
+    async fn expiring(&self, domain: &str, access_token: &SecretString) -> Result<Option<TokenSet>, ProviderError> {
+        self.expiring_tokens(domain, access_token).await
     }
 }
 

@@ -18,6 +18,8 @@ type Id = String;
 type OrderDisplayFinancialStatus = String;
 type OrderDisplayFulfillmentStatus = String;
 type UnsignedInt64 = String;
+pub(super) type WebhookSubscriptionFormat = String;
+pub(super) type WebhookSubscriptionTopic = String;
 
 /// One page of orders.
 #[derive(GraphQLQuery)]
@@ -83,6 +85,54 @@ pub(super) struct AgreementSales;
     extern_enums("CurrencyCode")
 )]
 pub(super) struct Shop;
+
+/// What the store grants.
+#[derive(GraphQLQuery)]
+#[graphql(
+    schema_path = "../queries/shopify/admin.graphql",
+    query_path = "../queries/shopify/setup.graphql",
+    normalization = "rust"
+)]
+pub(super) struct AccessScopes;
+
+/// One page of the subscriptions to webhooks.
+#[derive(GraphQLQuery)]
+#[graphql(
+    schema_path = "../queries/shopify/admin.graphql",
+    query_path = "../queries/shopify/setup.graphql",
+    normalization = "rust",
+    extern_enums("WebhookSubscriptionFormat", "WebhookSubscriptionTopic")
+)]
+pub(super) struct WebhookSubscriptions;
+
+/// Makes a subscription.
+#[derive(GraphQLQuery)]
+#[graphql(
+    schema_path = "../queries/shopify/admin.graphql",
+    query_path = "../queries/shopify/setup.graphql",
+    normalization = "rust",
+    extern_enums("WebhookSubscriptionFormat", "WebhookSubscriptionTopic")
+)]
+pub(super) struct WebhookSubscriptionCreate;
+
+/// Changes a subscription.
+#[derive(GraphQLQuery)]
+#[graphql(
+    schema_path = "../queries/shopify/admin.graphql",
+    query_path = "../queries/shopify/setup.graphql",
+    normalization = "rust",
+    extern_enums("WebhookSubscriptionFormat", "WebhookSubscriptionTopic")
+)]
+pub(super) struct WebhookSubscriptionUpdate;
+
+/// Ends a subscription.
+#[derive(GraphQLQuery)]
+#[graphql(
+    schema_path = "../queries/shopify/admin.graphql",
+    query_path = "../queries/shopify/setup.graphql",
+    normalization = "rust"
+)]
+pub(super) struct WebhookSubscriptionDelete;
 
 /// An order with its ledger.
 pub(super) type OrderNode = orders_page::OrderParts;

@@ -5,6 +5,9 @@
 //! | `GET /_sandbox/shops` | lists the stores |
 //! | `GET`, `POST`, `DELETE /{shop}/_sandbox/faults` | shows, fills and empties the queue: [`Fault`], one or a list, such as `{"fault": "status", "status": 429, "retry_after": 2, "times": 3}` |
 //! | `POST /{shop}/_sandbox/uninstall` | kills every token |
+//! | `POST /{shop}/_sandbox/shop` | changes its settings: [`ShopChange`] |
+//! | `GET /{shop}/_sandbox/deliveries` | webhooks sent and to be sent, with the answers: [`super::DeliveryRecord`] |
+//! | `POST /{shop}/_sandbox/webhooks` | sends one by hand, such as those of privacy law: [`WebhookRequest`] |
 //! | `GET /{shop}/_sandbox/ledger` | every row of the ledger: [`super::LedgerRow`] |
 //! | `POST /{shop}/_sandbox/orders` | places an order: [`NewOrder`] |
 //! | `POST /{shop}/_sandbox/orders/{id}/refund`, `/edit`, `/cancel` | [`RefundRequest`], [`EditRequest`], [`CancelRequest`] |
@@ -22,14 +25,17 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::hand::{CancelRequest, EditRequest, NewOrder, RefundRequest, SandboxError};
-use super::{Fault, Sandbox};
+use super::hand::{CancelRequest, EditRequest, NewOrder, RefundRequest, SandboxError, ShopChange};
+use super::{Fault, Sandbox, WebhookRequest};
 
 pub(crate) fn routes() -> Router<Sandbox> {
     Router::new()
         .route("/_sandbox/shops", get(shops))
         .route("/{shop}/_sandbox/faults", get(faults).post(inject).delete(clear_faults))
         .route("/{shop}/_sandbox/uninstall", post(uninstall))
+        .route("/{shop}/_sandbox/shop", post(change_shop))
+        .route("/{shop}/_sandbox/deliveries", get(deliveries))
+        .route("/{shop}/_sandbox/webhooks", post(send_webhook))
         .route("/{shop}/_sandbox/ledger", get(ledger))
         .route("/{shop}/_sandbox/orders", post(create))
         .route("/{shop}/_sandbox/orders/{id}/refund", post(refund))
@@ -111,6 +117,20 @@ async fn clear_faults(State(sandbox): State<Sandbox>, Path(shop): Path<String>) 
 async fn uninstall(State(sandbox): State<Sandbox>, Path(shop): Path<String>) -> Answer {
     sandbox.uninstall(&shop)?;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn change_shop(State(sandbox): State<Sandbox>, Path(shop): Path<String>, body: String) -> Answer {
+    sandbox.change_shop(&shop, read::<ShopChange>(&body)?)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn deliveries(State(sandbox): State<Sandbox>, Path(shop): Path<String>) -> Answer {
+    Ok(Json(sandbox.deliveries(&shop)?).into_response())
+}
+
+async fn send_webhook(State(sandbox): State<Sandbox>, Path(shop): Path<String>, body: String) -> Answer {
+    let ids = sandbox.send_webhook(&shop, read::<WebhookRequest>(&body)?)?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "webhook_ids": ids }))).into_response())
 }
 
 async fn ledger(State(sandbox): State<Sandbox>, Path(shop): Path<String>) -> Answer {

@@ -151,6 +151,22 @@ pub struct CancelRequest {
     pub at: Option<DateTime<Utc>>,
 }
 
+/// What changes of a store's settings; what is left out stays.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ShopChange {
+    /// The name that people read.
+    pub name: Option<String>,
+    /// IANA time zone of its days.
+    pub timezone: Option<String>,
+    /// Currency code of its books: one that the sandbox sells in.
+    pub currency: Option<String>,
+    /// Whether listed prices hold the tax.
+    pub taxes_included: Option<bool>,
+    /// Scopes that tokens lack from now on, whatever was granted.
+    pub withheld_scopes: Option<Vec<String>>,
+}
+
 /// An order in a few words.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct OrderSummary {
@@ -217,8 +233,43 @@ impl Sandbox {
         let at = dated(request.at, now)?;
         self.inner.with_store(shop, now, |store| {
             let order = handmade(shop, store, request, at, now);
-            Ok(keep(store, order, now))
+            Ok(self.keep(store, order, now))
         })
+    }
+
+    /// Changes the settings of a store.
+    ///
+    /// # Errors
+    /// [`SandboxError::UnknownShop`]; [`SandboxError::Refused`] for a time zone or currency that there is not.
+    pub fn change_shop(&self, shop: &str, change: ShopChange) -> Result<(), SandboxError> {
+        let shop = self.shop(shop)?;
+        let now = self.inner.now();
+        let refused = |what: &str| SandboxError::Refused(format!("The sandbox knows no {what}."));
+        let is_visible = change.name.is_some()
+            || change.timezone.is_some()
+            || change.currency.is_some()
+            || change.taxes_included.is_some();
+        let timezone = change.timezone.map(|name| name.parse().map_err(|_| refused(&name)));
+        let currency = change
+            .currency
+            .map(|code| serde_json::from_value(code.as_str().into()).map_err(|_| refused(&code)));
+        let (timezone, currency) = (timezone.transpose()?, currency.transpose()?);
+        self.inner.with_store(shop, now, |store| {
+            let settings = &mut store.settings;
+            settings.name = change.name.unwrap_or_else(|| settings.name.clone());
+            settings.timezone = timezone.unwrap_or(settings.timezone);
+            settings.currency = currency.unwrap_or(settings.currency);
+            settings.taxes_included = change.taxes_included.unwrap_or(settings.taxes_included);
+            if let Some(withheld) = change.withheld_scopes {
+                settings.withheld_scopes = withheld;
+            }
+            if is_visible {
+                settings.updated_at = now;
+                store.announce_settings(now);
+            }
+        });
+        self.inner.news.notify_one();
+        Ok(())
     }
 
     /// Takes goods back and repays them.
@@ -324,8 +375,25 @@ impl Sandbox {
             let mut order = Order::clone(&*order.ok_or(SandboxError::UnknownOrder(id))?);
             order.forget_after(now);
             change(&mut order, at, now).map_err(SandboxError::Refused)?;
-            Ok(keep(store, order, now))
+            Ok(self.keep(store, order, now))
         })
+    }
+
+    fn keep(&self, store: &mut Store, order: Order, now: DateTime<Utc>) -> OrderSummary {
+        let summary = OrderSummary {
+            id: order.id,
+            name: order.name(),
+            updated_at: order.updated_at(now),
+            processed_at: order.processed_at,
+            lines: order.lines.len(),
+            current_total: order.worth(now).total,
+            currency: word(&order.terms.currency),
+        };
+        // The shelf must hold the days before, or a day's writing would come after the hand's.
+        store.shelf(now);
+        store.put(order);
+        self.inner.news.notify_one();
+        summary
     }
 }
 
@@ -442,22 +510,6 @@ fn item(line: NewLine) -> Item {
         discount: line.discount,
         taxed: !line.gift_card,
     }
-}
-
-fn keep(store: &mut Store, order: Order, now: DateTime<Utc>) -> OrderSummary {
-    let summary = OrderSummary {
-        id: order.id,
-        name: order.name(),
-        updated_at: order.updated_at(now),
-        processed_at: order.processed_at,
-        lines: order.lines.len(),
-        current_total: order.worth(now).total,
-        currency: word(&order.terms.currency),
-    };
-    // The shelf must hold the days before, or a day's writing would come after the hand's.
-    store.shelf(now);
-    store.put(order);
-    summary
 }
 
 fn rows(order: &Order, now: DateTime<Utc>) -> impl Iterator<Item = LedgerRow> {

@@ -5,16 +5,20 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use chrono::{DateTime, Days, Duration, NaiveDate, Utc};
+use chrono_tz::Tz;
 
 use super::cost::Bucket;
 use super::faults::{Fault, Target};
+use super::money::CurrencyCode;
 use super::order::Order;
 use super::seed::Calendar;
 use super::shops::Profile;
+use super::webhooks::Post;
 
 /// A shop's memory.
 pub(crate) struct Store {
     pub(crate) profile: &'static Profile,
+    pub(crate) settings: Settings,
     calendar: Calendar,
     /// The next day whose orders are not written yet.
     next_day: NaiveDate,
@@ -25,6 +29,19 @@ pub(crate) struct Store {
     /// Where the shop would deliver webhooks, in the order of creation.
     pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) next_subscription: u64,
+    pub(crate) post: Post,
+}
+
+/// What a merchant may change of a shop, as it is now. What was sold before keeps the currency that it was sold in.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) name: String,
+    pub(crate) currency: CurrencyCode,
+    pub(crate) timezone: Tz,
+    pub(crate) taxes_included: bool,
+    pub(crate) updated_at: DateTime<Utc>,
+    /// Scopes that every token lacks, whatever was granted.
+    pub(crate) withheld_scopes: Vec<String>,
 }
 
 /// Orders in the order of writing. A request keeps the shelf that it started with.
@@ -44,6 +61,9 @@ pub(crate) struct Subscription {
     pub(crate) filter: Option<String>,
     pub(crate) include_fields: Vec<String>,
     pub(crate) created_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
+    /// Deliveries that were accepted.
+    pub(crate) accepted: u64,
 }
 
 impl Shelf {
@@ -68,8 +88,17 @@ impl Store {
     /// A shop whose history reaches back so many days from now.
     pub(crate) fn new(profile: &'static Profile, history_days: u32, bucket: Bucket, now: DateTime<Utc>) -> Self {
         let first = profile.local_date(now) - Duration::days(i64::from(history_days));
+        let settings = Settings {
+            name: profile.name.to_owned(),
+            currency: profile.currency,
+            timezone: profile.timezone,
+            taxes_included: profile.taxes_included,
+            updated_at: profile.opened_at(),
+            withheld_scopes: Vec::new(),
+        };
         Self {
             profile,
+            settings,
             calendar: Calendar::new(profile, first),
             next_day: first,
             shelf: Arc::default(),
@@ -78,6 +107,7 @@ impl Store {
             faults: VecDeque::new(),
             subscriptions: Vec::new(),
             next_subscription: 1,
+            post: Post::new(profile, now),
         }
     }
 
@@ -97,9 +127,10 @@ impl Store {
         Arc::clone(&self.shelf)
     }
 
-    /// Puts a new or changed order on the shelf. Every change by hand passes here, so this is where a delivery of
-    /// webhooks to [`Store::subscriptions`] starts from.
+    /// Puts a new or changed order on the shelf.
     pub(crate) fn put(&mut self, order: Order) {
+        let before = self.shelf.order(order.id).map(Arc::as_ref);
+        self.post.expect_change(order.id, before);
         Arc::make_mut(&mut self.shelf).put(order);
     }
 

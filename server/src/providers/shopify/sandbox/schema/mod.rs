@@ -31,12 +31,13 @@ use self::shop::{AppInstallation, Count, Shop};
 use self::webhook::{
     WebhookSubscription, WebhookSubscriptionConnection, WebhookSubscriptionCreatePayload,
     WebhookSubscriptionDeletePayload, WebhookSubscriptionFormat, WebhookSubscriptionInput, WebhookSubscriptionSortKeys,
+    WebhookSubscriptionUpdatePayload,
 };
 use super::Inner;
 use super::order as ledger;
 use super::search::{Content, Kind, Search};
 use super::shops::Profile;
-use super::state::Shelf;
+use super::state::{Settings, Shelf};
 
 pub(crate) use self::webhook::WebhookSubscriptionTopic;
 
@@ -55,6 +56,7 @@ pub(crate) fn build() -> AdminSchema {
 pub(crate) struct Scene {
     pub(crate) inner: Arc<Inner>,
     pub(crate) shop: &'static Profile,
+    pub(crate) settings: Settings,
     pub(crate) shelf: Arc<Shelf>,
     pub(crate) now: DateTime<Utc>,
     /// Scopes of the token, as granted.
@@ -100,6 +102,14 @@ impl Scene {
             extensions.set("documentation", "https://shopify.dev/api/usage/access-scopes");
             extensions.set("requiredAccess", access);
         }))
+    }
+
+    fn shop(&self) -> Shop {
+        Shop {
+            shop: self.shop,
+            settings: self.settings.clone(),
+            now: self.now,
+        }
     }
 
     /// The orders that a reader sees.
@@ -186,10 +196,7 @@ impl Scene {
             "Product" => Node::Product(Product::find(&scene, number)?),
             "ProductVariant" => Node::ProductVariant(ProductVariant::find(&scene, number)?),
             "Refund" => Node::Refund(Refund::find(&scene, number)?),
-            "Shop" if number == self.shop.number => Node::Shop(Shop {
-                shop: self.shop,
-                now: self.now,
-            }),
+            "Shop" if number == self.shop.number => Node::Shop(self.shop()),
             _ => return None,
         })
     }
@@ -257,10 +264,7 @@ pub(crate) struct QueryRoot;
 #[Object]
 impl QueryRoot {
     async fn shop(&self, ctx: &Context<'_>) -> Shop {
-        Shop {
-            shop: scene(ctx).shop,
-            now: scene(ctx).now,
-        }
+        scene(ctx).shop()
     }
 
     async fn current_app_installation(&self, ctx: &Context<'_>) -> AppInstallation {
@@ -491,6 +495,15 @@ impl Mutation {
         webhook_subscription: WebhookSubscriptionInput,
     ) -> Option<WebhookSubscriptionCreatePayload> {
         Some(webhook::create(scene(ctx), topic, webhook_subscription))
+    }
+
+    async fn webhook_subscription_update(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+        webhook_subscription: WebhookSubscriptionInput,
+    ) -> Option<WebhookSubscriptionUpdatePayload> {
+        Some(webhook::update(scene(ctx), &id, webhook_subscription))
     }
 
     async fn webhook_subscription_delete(&self, ctx: &Context<'_>, id: ID) -> Option<WebhookSubscriptionDeletePayload> {
