@@ -19,3 +19,4 @@ mod shopify_documents;
 mod support;
 mod sync;
 mod tenancy;
+mod webhooks;
