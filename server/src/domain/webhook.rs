@@ -238,6 +238,9 @@ pub struct WebhookPayload {
     /// Of the edit of an order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order_edit: Option<OrderEdit>,
+    /// Of a privacy request: the store that makes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shop_id: Option<i64>,
     /// Of a privacy request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer: Option<CustomerRef>,

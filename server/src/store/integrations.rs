@@ -57,6 +57,8 @@ pub struct LinkedShop {
     pub status_reason: Option<String>,
     /// `name.myshopify.com`
     pub domain: String,
+    /// Shopify's own id.
+    pub shopify_shop_id: ShopifyShopId,
     /// Three letters of ISO 4217.
     pub currency: String,
     /// IANA name.
@@ -174,7 +176,7 @@ impl TenantDb {
     pub async fn linked_shop(&self, id: IntegrationId) -> Result<Option<LinkedShop>, StoreError> {
         Ok(sqlx::query_as(
             "select i.id as integration_id, i.status, i.status_reason, s.shop_domain as domain,
-                    s.currency::text as currency, s.iana_timezone as timezone, i.connected_at
+                    s.shopify_shop_id, s.currency::text as currency, s.iana_timezone as timezone, i.connected_at
                from integrations i
                join shops s on s.account_id = i.account_id and s.id = i.shop_id
               where i.account_id = $1 and i.id = $2",

@@ -42,6 +42,11 @@ impl DeliverySource for Shopify {
             .ok_or(Malformed(
                 "X-Shopify-Shop-Domain must name a store as name.myshopify.com.",
             ))?;
+        let mut payload = payload(body).ok_or(Malformed("The body is not a JSON object as Shopify sends it."))?;
+        if !topic.is_compliance() {
+            // Whose order it is, the store is asked: it may want the customer forgotten by then.
+            payload.customer = None;
+        }
         let webhook_id = id(headers, WEBHOOK_ID).ok_or(Malformed("X-Shopify-Webhook-Id is missing or too long."))?;
         Ok(Delivery {
             shop_domain,
@@ -51,7 +56,7 @@ impl DeliverySource for Shopify {
             triggered_at: text(headers, TRIGGERED_AT)
                 .and_then(|moment| DateTime::parse_from_rfc3339(moment).ok())
                 .map(|moment| moment.with_timezone(&Utc)),
-            payload: payload(body).ok_or(Malformed("The body is not a JSON object as Shopify sends it."))?,
+            payload,
         })
     }
 }
