@@ -13,12 +13,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use server::cipher::{TokenKind, TokenPlace};
 use server::connections::shop_access;
-use server::domain::ids::IntegrationId;
+use server::domain::ids::{IntegrationId, RunTrigger};
 use server::domain::webhook::{Acceptance, Delivery, Topic, WebhookPayload};
 use server::jobs::Jobs;
 use server::providers::shopify::sandbox::{Fault, FaultKind, NewOrder, ShopChange, Target};
 use server::queue::Handler;
-use server::store::{Ciphertext, NamedClaim, Progress, SealedToken, StoreError};
+use server::store::{Ciphertext, NamedClaim, NewRun, Progress, SealedToken, StoreError};
 use url::Url;
 
 use crate::support::oracle;
@@ -336,42 +336,43 @@ async fn a_run_that_cut_by_the_old_days_writes_nothing_more_and_begins_again() {
     let world = World::at(at("2026-11-20T18:00:00Z")).await;
     let user = connected(&world).await;
     let id = link(&world, &user).await;
-    // A replay in the hands of a worker that has done the first half, and one of the last seven days.
-    let mut held = Vec::new();
-    for job in ["shopify_replay", "shopify_7d_fill"] {
+    for (job, timezone, covered) in [
+        ("shopify_replay", chrono_tz::Asia::Tokyo, "2026-11-14"),
+        // Anew, it covers the seven days by their new beginnings.
+        ("shopify_7d_fill", NEW_YORK, "2026-11-13"),
+    ] {
+        // In the hands of a worker; a replay has done all but the last.
         let db = world.fixture.web.write(&user.tenant).await.unwrap();
-        let new = server::store::NewRun {
+        let new = NewRun {
             integration_id: id,
             job_type: job,
-            trigger: server::domain::ids::RunTrigger::Manual,
+            trigger: RunTrigger::Manual,
         };
         let queued = db.enqueue_run(&new).await.unwrap().id;
-        let resume = json!({ "run": queued, "after": i64::MAX });
         if job == "shopify_replay" {
+            let resume = json!({ "run": queued, "after": i64::MAX });
             db.note_resume(id, job, Some(&resume)).await.unwrap();
         }
         db.commit().await.unwrap();
         let system = world.fixture.worker.system();
-        match system.claim_named_run(queued, Duration::from_secs(600)).await.unwrap() {
-            NamedClaim::Claimed(run) => held.push(run),
+        let held = match system.claim_named_run(queued, Duration::from_secs(600)).await.unwrap() {
+            NamedClaim::Claimed(run) => run,
             other => panic!("{other:?}"),
-        }
-    }
-    change(
-        &world,
-        ShopChange {
-            timezone: Some("Asia/Tokyo".to_owned()),
-            ..ShopChange::default()
-        },
-    );
-    set_up(&world, &user).await;
-    for run in held {
+        };
+        change(
+            &world,
+            ShopChange {
+                timezone: Some(timezone.name().to_owned()),
+                ..ShopChange::default()
+            },
+        );
+        set_up(&world, &user).await;
         let db = world.fixture.worker.write(&user.tenant).await.unwrap();
-        let lost = db.fence_run(&run, &Progress::default(), false).await;
-        assert!(matches!(lost, Err(StoreError::LeaseLost)), "{}", run.job_type);
-        assert_eq!(latest(&world, &run.job_type).await.0, "succeeded", "{}", run.job_type);
+        let lost = db.fence_run(&held, &Progress::default(), false).await;
+        assert!(matches!(lost, Err(StoreError::LeaseLost)), "{job}");
+        assert_eq!(latest(&world, job).await.0, "succeeded");
+        assert_cut_by(&world, &user, timezone, covered).await;
     }
-    assert_cut_by(&world, &user, chrono_tz::Asia::Tokyo, "2026-11-14").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -387,7 +388,7 @@ async fn a_store_that_comes_back_with_another_time_zone_is_cut_anew_too() {
     );
     assert!(world.connect(&user, AURORA).await.status().is_success());
     world.work().await;
-    assert_cut_by(&world, &user, chrono_tz::Asia::Tokyo, "2026-11-13").await;
+    assert_cut_by(&world, &user, chrono_tz::Asia::Tokyo, "2026-11-14").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -426,7 +427,6 @@ async fn another_currency_holds_the_syncs_until_it_is_right_again() {
     assert!(error.unwrap().contains(&why));
 
     // By itself, only the look at the store goes on.
-    world.time.pass(TimeDelta::days(1));
     let sync = server::config::SyncConfig {
         fresh_every: Duration::from_secs(900),
         nightly_at: chrono::NaiveTime::MIN,
@@ -451,7 +451,7 @@ async fn another_currency_holds_the_syncs_until_it_is_right_again() {
     );
     assert_eq!(numbers().await, before);
     let told: Vec<String> =
-        sqlx::query_scalar("select action from audit_log where action like 'integration.%' order by at, id")
+        sqlx::query_scalar("select action from audit_log where action like 'integration.%' order by created_at")
             .fetch_all(&world.fixture.owner)
             .await
             .unwrap();
