@@ -12,6 +12,8 @@ pub enum SyncJob {
     Shopify7dFill,
     /// Orders that changed since the last time.
     ShopifyFresh,
+    /// The last seven days held against the store's own count, and put right.
+    ShopifyReconcile,
     /// Facts and numbers made anew from the stored orders, asking nobody.
     ShopifyReplay,
 }
@@ -23,13 +25,19 @@ pub struct UnknownJob(String);
 
 impl SyncJob {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Shopify7dFill, Self::ShopifyFresh, Self::ShopifyReplay];
+    pub const ALL: [Self; 4] = [
+        Self::Shopify7dFill,
+        Self::ShopifyFresh,
+        Self::ShopifyReconcile,
+        Self::ShopifyReplay,
+    ];
 
     /// The name in the table and in logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Shopify7dFill => "shopify_7d_fill",
             Self::ShopifyFresh => "shopify_fresh",
+            Self::ShopifyReconcile => "shopify_reconcile",
             Self::ShopifyReplay => "shopify_replay",
         }
     }
@@ -37,7 +45,9 @@ impl SyncJob {
     /// The kind of link it works on.
     pub const fn provider(self) -> ProviderKind {
         match self {
-            Self::Shopify7dFill | Self::ShopifyFresh | Self::ShopifyReplay => ProviderKind::Shopify,
+            Self::Shopify7dFill | Self::ShopifyFresh | Self::ShopifyReconcile | Self::ShopifyReplay => {
+                ProviderKind::Shopify
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! pull (network, no transaction open)
 //!   └▶ one transaction: fence ▶ raw ▶ facts ▶ day cells ▶ summary ▶ latest KPIs ▶ cursor and progress
 //!
+//! reconcile: the store's own count of a day against ours ▶ which orders differ ▶ these by id, the same way
 //! replay: stored raw ▶ facts ▶ … the same way, asking nobody
 //! ```
 //!
@@ -13,12 +14,15 @@
 
 mod orders;
 mod page;
+mod reconcile;
+mod repairs;
 mod replay;
 mod shop;
 
 use std::time::Duration;
 
 pub use orders::{Scan, sync_orders};
+pub use reconcile::reconcile_orders;
 pub use replay::replay_orders;
 
 use crate::connections::AccessError;

@@ -8,6 +8,7 @@ use tracing::info;
 
 use super::Stopped;
 use super::page::{Page, rebuild_days};
+use super::repairs::Repairs;
 use super::shop::Shop;
 use crate::app::App;
 use crate::domain::clock::{local_date, start_of_day};
@@ -17,17 +18,20 @@ use crate::queue::Run;
 use crate::store::{OrderCursor, Progress, TenantDb};
 
 /// Orders asked for at once. The provider takes fewer where a page would cost too much.
-const PAGE: u32 = 50;
+pub(super) const PAGE: u32 = 50;
 
 /// How many days before today the fill covers.
-const FILL_DAYS: u64 = 7;
+pub(super) const FILL_DAYS: u64 = 7;
 
 /// A change can become visible in the provider's search a little after its own time stamp. The watermark keeps this
 /// distance from the present, so that such an order is still found by the next run.
-const VISIBILITY_LAG: TimeDelta = TimeDelta::minutes(10);
+pub(super) const VISIBILITY_LAG: TimeDelta = TimeDelta::minutes(10);
 
 /// The name of the resume point in `sync_cursors.resume`.
 const UPDATED_FROM: &str = "updated_from";
+
+/// What stands beside it in a run of [`Scan::Reconcile`].
+const REPAIRS: &str = "repairs";
 
 /// Where a scan begins and what it leaves behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +41,9 @@ pub enum Scan {
     LastSevenDays,
     /// From the watermark, which moves with every page. Without a watermark, like the fill.
     SinceWatermark,
+    /// As [`LastSevenDays`](Self::LastSevenDays), and notes which orders should have been known before. Its resume point
+    /// is left to whoever goes on from there.
+    Reconcile,
 }
 
 /// Brings every order that the scan covers. Answers a sentence where there is something to tell.
@@ -47,6 +54,17 @@ pub async fn sync_orders(
     stop: &CancellationToken,
 ) -> Result<Option<String>, Stopped> {
     let mut shop = Shop::open(app, run).await?;
+    Ok(scan_orders(app, run, &mut shop, scan, stop).await?.note())
+}
+
+/// The same, for a run that goes on with the store afterwards.
+pub(super) async fn scan_orders(
+    app: &App,
+    run: &Run,
+    shop: &mut Shop<'_>,
+    scan: Scan,
+    stop: &CancellationToken,
+) -> Result<Plan, Stopped> {
     let mut plan = Plan::make(app, run, scan, shop.access()).await?;
     let mut query = plan.first_query();
     let mut page = shop.ask(&query).await?;
@@ -65,7 +83,7 @@ pub async fn sync_orders(
         let Some(next) = next else {
             plan.write(app, run, &page).await?;
             plan.finish(app, run, page.asked_at).await?;
-            return Ok(plan.note());
+            return Ok(plan);
         };
         // While this page is written, the next one is on its way.
         let (written, fetched) = tokio::join!(plan.write(app, run, &page), shop.ask(&next));
@@ -76,7 +94,7 @@ pub async fn sync_orders(
 }
 
 /// What a run of the scan does, decided once and kept over restarts.
-struct Plan {
+pub(super) struct Plan {
     scan: Scan,
     job_type: String,
     /// The first change that counts, or the one at which an interrupted run resumes.
@@ -89,7 +107,13 @@ struct Plan {
     seen_through: DateTime<Utc>,
     /// Whether pages came in the sequence of their changes; if not, only a finished scan proves anything.
     in_sequence: bool,
-    progress: Progress,
+    pub(super) progress: Progress,
+    /// Whose days they are.
+    timezone: Tz,
+    /// Every change before this moment should be here already; none where that can't be said or is not asked.
+    known_through: Option<DateTime<Utc>>,
+    /// What should have been here and was not.
+    pub(super) repairs: Repairs,
 }
 
 impl Plan {
@@ -107,14 +131,13 @@ impl Plan {
                 (from, now)
             }
         };
-        let resume_from = run
-            .window_from
-            .and(cursor.resume)
-            .and_then(|resume| resume_point(&resume));
+        let resume = run.window_from.and(cursor.resume);
+        let resume_from = resume.as_ref().and_then(|resume| resume_point(resume));
+        let repairs = resume.as_ref().and_then(|resume| Repairs::read(&resume[REPAIRS]));
         db.commit().await?;
 
         let updated_from = resume_from.map_or(window_from, |resume| resume.max(window_from));
-        let fills = scan == Scan::LastSevenDays || cursor.backfilled_from.is_none();
+        let fills = scan != Scan::SinceWatermark || cursor.backfilled_from.is_none();
         info!(%updated_from, fills, "reading orders");
         Ok(Self {
             scan,
@@ -125,6 +148,9 @@ impl Plan {
             seen_through: updated_from,
             in_sequence: true,
             progress: serde_json::from_value(run.progress.clone()).unwrap_or_default(),
+            timezone: access.timezone,
+            known_through: cursor.last_synced_order_updated_at.filter(|_| scan == Scan::Reconcile),
+            repairs: repairs.unwrap_or_default(),
         })
     }
 
@@ -169,11 +195,16 @@ impl Plan {
         let db = app.database.write(&run.tenant).await?;
         db.fence_run(run, &self.progress, further).await?;
         db.serialise_account().await?;
+        if let Some(known_through) = self.known_through {
+            let held = db.held_orders(run.integration_id, &read.ids()).await?;
+            self.repairs
+                .note_scanned(&read.facts(), &held, known_through, self.timezone);
+        }
         db.keep_raw_orders(run.integration_id, &read.rows, page.asked_at)
             .await?;
         read.keep(app, &db, run).await?;
         match self.scan {
-            Scan::LastSevenDays => {
+            Scan::LastSevenDays | Scan::Reconcile => {
                 self.note_resume(&db, run).await?;
             }
             Scan::SinceWatermark if self.covers_from.is_none() => {
@@ -207,17 +238,23 @@ impl Plan {
             rebuild_days(app, &db, run, &days).await?;
         }
         match self.scan {
-            Scan::LastSevenDays => db.start_order_cursor(run.integration_id, watermark).await?,
+            Scan::LastSevenDays | Scan::Reconcile => db.start_order_cursor(run.integration_id, watermark).await?,
             Scan::SinceWatermark => db.advance_order_cursor(run.integration_id, watermark).await?,
         }
         db.note_orders_synced_through(run.integration_id, asked_at).await?;
-        db.note_resume(run.integration_id, &self.job_type, None).await?;
+        match self.scan {
+            Scan::Reconcile => self.note_resume(&db, run).await?,
+            _ => db.note_resume(run.integration_id, &self.job_type, None).await?,
+        }
         db.commit().await?;
         Ok(())
     }
 
     async fn note_resume(&self, db: &TenantDb, run: &Run) -> Result<(), Stopped> {
-        let resume = json!({ UPDATED_FROM: self.proven() });
+        let mut resume = json!({ UPDATED_FROM: self.proven() });
+        if self.scan == Scan::Reconcile {
+            resume[REPAIRS] = self.repairs.to_json();
+        }
         db.note_resume(run.integration_id, &self.job_type, Some(&resume))
             .await?;
         Ok(())
@@ -244,7 +281,8 @@ impl Plan {
         }
     }
 
-    fn note(&self) -> Option<String> {
+    /// Whether some of the orders could not be read.
+    pub(super) fn note(&self) -> Option<String> {
         (self.progress.unreadable > 0).then(|| {
             format!(
                 "{} of the orders could not be read and are kept aside with the reason; all others are in.",

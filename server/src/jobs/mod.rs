@@ -2,13 +2,15 @@
 //!
 //! | job | when | what |
 //! |---|---|---|
-//! | `shopify_7d_fill` | on connecting, nightly, by hand | everything that changed in the last 7 days; makes these days known |
+//! | `shopify_7d_fill` | on connecting, by hand | everything that changed in the last 7 days; makes these days known |
 //! | `shopify_fresh` | every `SYNC_FRESH_EVERY`, by hand | everything that changed since the last time |
+//! | `shopify_reconcile` | nightly, by hand | the same, then each day's orders against the store's own count, put right |
 //! | `shopify_replay` | by hand, after a normaliser was mended | facts and numbers anew from the stored orders |
 
 mod schedule;
 mod shopify_7d_fill;
 mod shopify_fresh;
+mod shopify_reconcile;
 mod shopify_replay;
 
 use async_trait::async_trait;
@@ -45,6 +47,7 @@ impl Handler for Jobs {
         let ended = match run.job_type.parse() {
             Ok(SyncJob::Shopify7dFill) => shopify_7d_fill::run(&self.app, run, stop).await,
             Ok(SyncJob::ShopifyFresh) => shopify_fresh::run(&self.app, run, stop).await,
+            Ok(SyncJob::ShopifyReconcile) => shopify_reconcile::run(&self.app, run, stop).await,
             Ok(SyncJob::ShopifyReplay) => shopify_replay::run(&self.app, run, stop).await,
             Err(_) => {
                 return Outcome::Fail(Failure {

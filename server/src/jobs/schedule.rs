@@ -26,7 +26,7 @@ enum Schedule {
 fn schedules(sync: &SyncConfig) -> [(SyncJob, Schedule); 2] {
     [
         (SyncJob::ShopifyFresh, Schedule::Every(sync.fresh_every)),
-        (SyncJob::Shopify7dFill, Schedule::DailyAt(sync.nightly_at)),
+        (SyncJob::ShopifyReconcile, Schedule::DailyAt(sync.nightly_at)),
     ]
 }
 

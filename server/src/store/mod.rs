@@ -20,6 +20,7 @@ mod integrations;
 mod latest_kpis;
 mod migrations;
 mod orders;
+mod reconciliations;
 mod runs;
 mod sync_status;
 mod system;
@@ -37,6 +38,7 @@ pub use facts::{OrderRecord, RejectedRecord};
 pub use integrations::{LinkedShop, NewOAuthState, SealedToken, ShopLink};
 pub use migrations::{MigrationError, MigrationState, migrate_down, migrate_up, migration_states};
 pub use orders::{OrderFilter, OrderKey, OrderPageQuery, OrderRow};
+pub use reconciliations::{HeldOrder, NewReconciliation, ReconciledDays, ReconciliationRow};
 pub use runs::{EnqueuedRun, NewRun, Progress};
 pub use sync_status::{IntegrationRow, RunFilter, RunKey, RunRow, SyncStatusRow};
 pub use system::{

@@ -14,6 +14,7 @@ mod http;
 mod layering;
 mod operator;
 mod queue;
+mod reconcile;
 mod shopify_documents;
 mod support;
 mod sync;

@@ -10,7 +10,7 @@ use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Name, Schema};
 
-const DOCUMENTS: [&str; 3] = ["orders.graphql", "order.graphql", "shop.graphql"];
+const DOCUMENTS: [&str; 4] = ["orders.graphql", "order.graphql", "reconcile.graphql", "shop.graphql"];
 
 fn queries() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "..", "queries", "shopify"]

@@ -33,7 +33,7 @@ fn at(text: &str) -> DateTime<Utc> {
 }
 
 /// Every number of every covered day equals the ledger's; answers how many orders these days have.
-async fn assert_books_agree(world: &World, user: &User, shop: &str, timezone: Tz) -> i64 {
+pub(crate) async fn assert_books_agree(world: &World, user: &User, shop: &str, timezone: Tz) -> i64 {
     let today = world.today(timezone);
     let from = today - Days::new(FILL);
     let books = oracle::days(&world.sandbox.ledger(shop).unwrap(), timezone);

@@ -3,6 +3,7 @@
 //! A provider turns the outside world into data and stores nothing. Its base address, clock and HTTP client come
 //! through its constructor, so that a test gives it another world.
 
+mod audit;
 mod link;
 mod orders;
 
@@ -13,8 +14,11 @@ use secrecy::SecretString;
 
 use crate::domain::money::CurrencyCode;
 
+pub use audit::{
+    AuditSource, ListedOrder, OrderCountQuery, OrderListPage, OrderListQuery, ReportedDay, SalesReportQuery,
+};
 pub use link::{Authorize, AuthorizeRequest, Callback, Grant, Provider, Subject, TokenSet};
-pub use orders::{OrderPage, OrderQuery, OrderSource, PulledOrder};
+pub use orders::{OrderPage, OrderQuery, OrderSource, OrdersById, PulledOrder};
 
 /// A failure, sorted by what to do next. Each text is a sentence for the people who run the account; none holds a
 /// token, an address with a token in it, or contact data.
@@ -73,6 +77,6 @@ pub struct ShopAccess {
 }
 
 /// Everything that a store can be asked for.
-pub trait StoreSource: OrderSource {}
+pub trait StoreSource: AuditSource + OrderSource {}
 
-impl<T: OrderSource> StoreSource for T {}
+impl<T: AuditSource + OrderSource> StoreSource for T {}

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::{ProviderError, ShopAccess};
 use crate::domain::fact::OrderFact;
+use crate::domain::ids::ShopifyOrderId;
 use crate::domain::money::CurrencyCode;
 
 /// Which orders to bring: all that changed at `updated_from` or later, the earliest change first.
@@ -31,6 +32,17 @@ pub struct OrderPage {
     pub asked_at: DateTime<Utc>,
     /// The page size that worked, to go on with.
     pub page_size: u32,
+}
+
+/// Orders that were asked for by their ids.
+#[derive(Debug)]
+pub struct OrdersById {
+    /// Those that there are.
+    pub orders: Vec<PulledOrder>,
+    /// Those that the store does not know, or does not show.
+    pub missing: Vec<ShopifyOrderId>,
+    /// When the first of them was asked for.
+    pub asked_at: DateTime<Utc>,
 }
 
 /// One order as it came and as it was understood.
@@ -59,6 +71,9 @@ pub enum PulledOrder {
 pub trait OrderSource: Send + Sync {
     /// One page.
     async fn orders(&self, access: &ShopAccess, query: &OrderQuery) -> Result<OrderPage, ProviderError>;
+
+    /// These orders, as they are now. Each costs as much as several of a page: for a few that are known to have changed.
+    async fn orders_by_id(&self, access: &ShopAccess, ids: &[ShopifyOrderId]) -> Result<OrdersById, ProviderError>;
 
     /// What a stored payload means in a store with these days and this currency: the same as when it was pulled, and
     /// without asking anybody. The error is a sentence.

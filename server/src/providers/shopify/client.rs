@@ -20,7 +20,8 @@ use tokio::time::Instant;
 
 use super::wire::{self, ApiError, Envelope, PageInfo};
 use super::{Shopify, normalise};
-use crate::providers::contract::{OrderPage, OrderQuery, ProviderError, PulledOrder, ShopAccess};
+use crate::domain::ids::ShopifyOrderId;
+use crate::providers::contract::{OrderPage, OrderQuery, OrdersById, ProviderError, PulledOrder, ShopAccess};
 use crate::providers::http::{Answer, NoAnswer};
 pub(super) use pace::Paces;
 
@@ -34,6 +35,8 @@ const TRIES: u32 = 4;
 const UNSAID_WAIT: Duration = Duration::from_secs(2);
 /// The most that a connection gives at once.
 const LARGEST_PAGE: u32 = 250;
+/// How many orders are asked for by their ids at once, at first: their cost is just below what one question may cost.
+const IDS_AT_ONCE: usize = 10;
 /// How much of a text of Shopify's is quoted in an error, in characters.
 const QUOTED: usize = 300;
 
@@ -88,23 +91,14 @@ impl Shopify {
                 Err(refusal) => return Err(refusal.into()),
             }
         };
-        let spoilt = errors_by_order(&reply.errors)?;
+        let spoilt = errors_by_order(&reply.errors, &["orders", "nodes"])?;
         let page = read::<wire::OrdersData>(&reply.data)?.orders;
         let next = next_cursor(&page.page_info, query.after.as_deref()).map_err(ProviderError::Broken)?;
         let mut orders = Vec::with_capacity(page.nodes.len());
         for (position, node) in page.nodes.into_iter().enumerate() {
-            let reasons: Vec<String> = spoilt
-                .iter()
-                .filter(|(spoilt, _)| *spoilt == position)
-                .map(|(_, reason)| reason.clone())
-                .collect();
-            orders.push(if reasons.is_empty() {
-                self.pulled(access, node).await?
-            } else {
-                unreadable(
-                    node,
-                    format!("Shopify left out a part of this order: {}", reasons.join("; ")),
-                )
+            orders.push(match left_out(&spoilt, position) {
+                None => self.pulled(access, node).await?,
+                Some(reason) => unreadable(node, reason),
             });
         }
         Ok(OrderPage {
@@ -113,6 +107,53 @@ impl Shopify {
             asked_at,
             page_size,
         })
+    }
+
+    /// Asks for orders by their ids.
+    pub(super) async fn named_orders(
+        &self,
+        access: &ShopAccess,
+        ids: &[ShopifyOrderId],
+    ) -> Result<OrdersById, ProviderError> {
+        let mut found = OrdersById {
+            orders: Vec::with_capacity(ids.len()),
+            missing: Vec::new(),
+            asked_at: self.clock.now(),
+        };
+        let mut at_once = IDS_AT_ONCE;
+        let mut left = ids;
+        while !left.is_empty() {
+            let (asked, later) = left.split_at(at_once.min(left.len()));
+            let variables = wire::orders_by_id::Variables {
+                ids: asked.iter().map(|id| format!("gid://shopify/Order/{id}")).collect(),
+            };
+            let reply = match self.ask::<wire::OrdersById>(access, variables).await {
+                Ok(reply) => reply,
+                Err(Refusal::TooLarge(_)) if asked.len() > 1 => {
+                    at_once = asked.len() / 2;
+                    continue;
+                }
+                Err(refusal) => return Err(refusal.into()),
+            };
+            let spoilt = errors_by_order(&reply.errors, &["nodes"])?;
+            let nodes = read::<wire::NodesData>(&reply.data)?.nodes;
+            if nodes.len() != asked.len() {
+                return Err(ProviderError::Broken(
+                    "Shopify answers with another number of orders than it was asked for".to_owned(),
+                ));
+            }
+            for (position, (id, node)) in asked.iter().zip(nodes).enumerate() {
+                match (node, left_out(&spoilt, position)) {
+                    (Some(node), None) => found.orders.push(self.pulled(access, node).await?),
+                    (Some(node), Some(reason)) => found.orders.push(unreadable(node, reason)),
+                    (None, None) => found.missing.push(*id),
+                    // It is there, but so much of it is left out that nothing remains.
+                    (None, Some(_)) => return Err(failed(&reply.errors)),
+                }
+            }
+            left = later;
+        }
+        Ok(found)
     }
 
     /// Completes an order and reads it.
@@ -274,7 +315,8 @@ impl Shopify {
         Ok(read::<wire::shop::ResponseData>(&reply)?.shop)
     }
 
-    async fn ask<Q>(&self, access: &ShopAccess, variables: Q::Variables) -> Result<Reply, Refusal>
+    /// Asks one question with the access of a link.
+    pub(super) async fn ask<Q>(&self, access: &ShopAccess, variables: Q::Variables) -> Result<Reply, Refusal>
     where
         Q: GraphQLQuery,
         Q::Variables: Sync,
@@ -410,7 +452,7 @@ impl Shopify {
 
 impl Reply {
     /// The data of an answer that must be whole.
-    fn whole(self) -> Result<Box<RawValue>, ProviderError> {
+    pub(super) fn whole(self) -> Result<Box<RawValue>, ProviderError> {
         if self.errors.is_empty() {
             Ok(self.data)
         } else {
@@ -473,17 +515,18 @@ fn judge_status(domain: &str, answer: &Answer) -> Verdict {
     }
 }
 
-/// The errors that spoil single orders, by the order's position in the page; any other error concerns all of it.
-fn errors_by_order(errors: &[ApiError]) -> Result<Vec<(usize, String)>, ProviderError> {
+/// The errors that spoil single orders, by the order's position in the list at `list`; any other error concerns all of
+/// the answer.
+fn errors_by_order(errors: &[ApiError], list: &[&str]) -> Result<Vec<(usize, String)>, ProviderError> {
     let mut spoilt = Vec::new();
     let mut general = Vec::new();
     for error in errors {
-        let [orders, nodes, position, field @ ..] = error.path.as_slice() else {
+        let Some((path, [position, field @ ..])) = error.path.split_at_checked(list.len()) else {
             general.push(error.clone());
             continue;
         };
         match position.as_u64() {
-            Some(position) if orders == "orders" && nodes == "nodes" => {
+            Some(position) if path == list => {
                 let field: Vec<String> = field
                     .iter()
                     .map(|step| step.as_str().map_or_else(|| step.to_string(), str::to_owned))
@@ -499,6 +542,13 @@ fn errors_by_order(errors: &[ApiError]) -> Result<Vec<(usize, String)>, Provider
     } else {
         Err(failed(&general))
     }
+}
+
+/// Why the order at this position can't be read, where errors have spoilt it.
+fn left_out(spoilt: &[(usize, String)], position: usize) -> Option<String> {
+    let of_this = spoilt.iter().filter(|(spoilt, _)| *spoilt == position);
+    let reasons: Vec<&str> = of_this.map(|(_, reason)| reason.as_str()).collect();
+    (!reasons.is_empty()).then(|| format!("Shopify left out a part of this order: {}", reasons.join("; ")))
 }
 
 /// Errors that leave nothing to work with.
@@ -550,7 +600,7 @@ fn unapproved(said: &str) -> String {
 }
 
 /// The cursor to go on from, if there is more; refuses to go in circles.
-fn next_cursor(end: &PageInfo, before: Option<&str>) -> Result<Option<String>, String> {
+pub(super) fn next_cursor(end: &PageInfo, before: Option<&str>) -> Result<Option<String>, String> {
     match (&end.has_next_page, &end.end_cursor) {
         (false, _) => Ok(None),
         (true, Some(cursor)) if Some(cursor.as_str()) != before => Ok(Some(cursor.clone())),
@@ -594,7 +644,8 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-fn read<T: DeserializeOwned>(data: &RawValue) -> Result<T, ProviderError> {
+/// Reads the data of an answer.
+pub(super) fn read<T: DeserializeOwned>(data: &RawValue) -> Result<T, ProviderError> {
     serde_json::from_str(data.get()).map_err(unexpected)
 }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! oauth.rs      a store agrees, tokens come and are renewed
+//! audit.rs      the store's own books: counts, lists, its sales report
 //! client.rs     one question to a store with patience; a page of orders with complete ledgers
 //! wire.rs       the documents of queries/shopify and the shapes of their answers
 //! normalise.rs  an order's dated ledger becomes a fact, without IO
@@ -9,6 +10,7 @@
 //!
 //! No contact data is asked for. Amounts are those in the store's own currency.
 
+mod audit;
 mod client;
 mod normalise;
 mod oauth;
@@ -22,14 +24,15 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use super::contract::{
-    Authorize, AuthorizeRequest, Callback, Grant, OrderPage, OrderQuery, OrderSource, Provider, ProviderError,
-    ShopAccess, TokenSet,
+    AuditSource, Authorize, AuthorizeRequest, Callback, Grant, OrderCountQuery, OrderListPage, OrderListQuery,
+    OrderPage, OrderQuery, OrderSource, OrdersById, Provider, ProviderError, ReportedDay, SalesReportQuery, ShopAccess,
+    TokenSet,
 };
 use super::http::Http;
 use crate::config::ShopifyConfig;
 use crate::domain::clock::Clock;
 use crate::domain::fact::OrderFact;
-use crate::domain::ids::ProviderKind;
+use crate::domain::ids::{ProviderKind, ShopifyOrderId};
 use crate::domain::money::CurrencyCode;
 
 /// Shopify as one app sees it.
@@ -94,8 +97,31 @@ impl OrderSource for Shopify {
         self.order_page(access, query).await
     }
 
+    async fn orders_by_id(&self, access: &ShopAccess, ids: &[ShopifyOrderId]) -> Result<OrdersById, ProviderError> {
+        self.named_orders(access, ids).await
+    }
+
     fn replay(&self, payload: &RawValue, timezone: Tz, currency: CurrencyCode) -> Result<OrderFact, String> {
         normalise::replay(payload, timezone, currency)
+    }
+}
+
+#[async_trait]
+impl AuditSource for Shopify {
+    async fn count_orders(&self, access: &ShopAccess, query: &OrderCountQuery) -> Result<u64, ProviderError> {
+        self.order_count(access, query).await
+    }
+
+    async fn list_orders(&self, access: &ShopAccess, query: &OrderListQuery) -> Result<OrderListPage, ProviderError> {
+        self.order_list(access, query).await
+    }
+
+    async fn sales_report(
+        &self,
+        access: &ShopAccess,
+        query: &SalesReportQuery,
+    ) -> Result<Vec<ReportedDay>, ProviderError> {
+        self.report(access, query).await
     }
 }
 

@@ -15,6 +15,7 @@ type CurrencyCode = money::CurrencyCode;
 type DateTime = chrono::DateTime<chrono::Utc>;
 type Decimal = money::Decimal;
 type Id = String;
+type Json = Value;
 type OrderDisplayFinancialStatus = String;
 type OrderDisplayFulfillmentStatus = String;
 type UnsignedInt64 = String;
@@ -30,6 +31,17 @@ type UnsignedInt64 = String;
     extern_enums("CurrencyCode", "OrderDisplayFinancialStatus", "OrderDisplayFulfillmentStatus")
 )]
 pub(super) struct OrdersPage;
+
+/// Orders by their ids.
+#[derive(GraphQLQuery)]
+#[graphql(
+    schema_path = "../queries/shopify/admin.graphql",
+    query_path = "../queries/shopify/orders.graphql",
+    normalization = "rust",
+    fragments_other_variant = "true",
+    extern_enums("CurrencyCode", "OrderDisplayFinancialStatus", "OrderDisplayFulfillmentStatus")
+)]
+pub(super) struct OrdersById;
 
 /// Agreements of one order after a cursor.
 #[derive(GraphQLQuery)]
@@ -72,6 +84,36 @@ pub(super) struct AgreementSales;
     extern_enums("CurrencyCode")
 )]
 pub(super) struct Shop;
+
+/// How many orders there are.
+#[derive(GraphQLQuery)]
+#[graphql(
+    schema_path = "../queries/shopify/admin.graphql",
+    query_path = "../queries/shopify/reconcile.graphql",
+    response_derives = "Debug",
+    normalization = "rust"
+)]
+pub(super) struct OrderCount;
+
+/// Which orders there are.
+#[derive(GraphQLQuery)]
+#[graphql(
+    schema_path = "../queries/shopify/admin.graphql",
+    query_path = "../queries/shopify/reconcile.graphql",
+    response_derives = "Debug",
+    normalization = "rust"
+)]
+pub(super) struct OrderList;
+
+/// The store's own report.
+#[derive(GraphQLQuery)]
+#[graphql(
+    schema_path = "../queries/shopify/admin.graphql",
+    query_path = "../queries/shopify/reconcile.graphql",
+    response_derives = "Debug",
+    normalization = "rust"
+)]
+pub(super) struct SalesReport;
 
 /// An order with its ledger.
 pub(super) type OrderNode = orders_page::OrderParts;
@@ -196,6 +238,13 @@ fn text(value: &Value) -> Option<String> {
 pub(super) struct OrdersData {
     /// The page.
     pub(super) orders: Page,
+}
+
+/// The data of [`OrdersById`], the orders still unread, in the sequence of the ids.
+#[derive(Debug, Deserialize)]
+pub(super) struct NodesData {
+    /// None where there is nothing with that id.
+    pub(super) nodes: Vec<Option<Box<RawValue>>>,
 }
 
 /// The data of a question about one order.

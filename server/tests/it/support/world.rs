@@ -55,6 +55,8 @@ pub(crate) struct World {
     /// The sandbox's address.
     pub(crate) shopify: String,
     pub(crate) http: Client,
+    /// What the app asks stores to grant.
+    scopes: String,
     stop: CancellationToken,
 }
 
@@ -79,6 +81,15 @@ impl World {
 
     /// With a sandbox of the test's making.
     pub(crate) async fn with(now: DateTime<Utc>, tune: impl FnOnce(SandboxConfig) -> SandboxConfig) -> Self {
+        Self::granting(server::config::SHOPIFY_SCOPES, now, tune).await
+    }
+
+    /// With an app that asks stores for these scopes.
+    pub(crate) async fn granting(
+        scopes: &str,
+        now: DateTime<Utc>,
+        tune: impl FnOnce(SandboxConfig) -> SandboxConfig,
+    ) -> Self {
         let fixture = Fixture::new().await;
         let time = Time(Arc::new(Mutex::new(now)));
         let ticking = time.clone();
@@ -99,6 +110,7 @@ impl World {
             address,
             shopify,
             http,
+            scopes: scopes.to_owned(),
             stop,
         };
 
@@ -129,7 +141,7 @@ impl World {
         let shopify = ShopifyConfig {
             api_key: "key".to_owned(),
             api_secrets: vec![API_SECRET.into()],
-            scopes: server::config::SHOPIFY_SCOPES.to_owned(),
+            scopes: self.scopes.clone(),
             api_version: server::config::SHOPIFY_API_VERSION.to_owned(),
             base_url: format!("{}/{{shop}}", self.shopify),
         };

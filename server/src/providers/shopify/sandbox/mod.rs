@@ -56,6 +56,7 @@ pub use self::hand::{
     SandboxError,
 };
 pub use self::order::CancelReason;
+pub use self::state::Unlisted;
 
 /// Tells the sandbox the time. Orders appear, and are paid and refunded, as it goes on.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use chrono::{DateTime, Days, Duration, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::cost::Bucket;
 use super::faults::{Fault, Target};
@@ -25,6 +26,18 @@ pub(crate) struct Store {
     /// Where the shop would deliver webhooks, in the order of creation.
     pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) next_subscription: u64,
+    /// Orders that lists keep back.
+    pub(crate) unlisted: HashMap<u64, Unlisted>,
+}
+
+/// What does not find an order although it is there, as a search that is behind.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unlisted {
+    /// Lists by the time of the last change.
+    FromChanges,
+    /// Every list. Counts do find it.
+    FromLists,
 }
 
 /// Orders in the order of writing. A request keeps the shelf that it started with.
@@ -78,6 +91,7 @@ impl Store {
             faults: VecDeque::new(),
             subscriptions: Vec::new(),
             next_subscription: 1,
+            unlisted: HashMap::new(),
         }
     }
 
