@@ -1,5 +1,7 @@
 //! A store's days held against its own books: what was missed is put right, what can't be is shown.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use rand::rngs::StdRng;
@@ -12,6 +14,7 @@ use server::domain::clock::start_of_day;
 use server::providers::shopify::sandbox::{
     CancelRequest, EditRequest, Fault, FaultKind, NewLine, NewOrder, RefundRequest, Unlisted,
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::support::oracle;
 use crate::support::world::{AURORA, BERLIN, KYOTO, User, World};
@@ -407,7 +410,7 @@ async fn three_in_a_hundred_changes_lost_are_all_there_after_a_night() {
     orders.shuffle(&mut random);
     let mut lost = Vec::new();
     for step in 1..=200 {
-        world.time.pass(TimeDelta::minutes(7));
+        world.time.pass(TimeDelta::minutes(2));
         // Each order is changed in one way at most, so that none is asked for what it can't bear.
         let changed = match random.random_range(0..5) {
             0 => world.sandbox.create_order(AURORA, NewOrder::default()).unwrap().id,
@@ -560,7 +563,8 @@ async fn an_interrupted_night_is_gone_through_again_and_forgets_nothing() {
     let day = placed_on(&world, AURORA, order, NEW_YORK);
     let expected = format!("1 order of {day} was missing and is in now.");
     let mut interrupted = 0;
-    for requests_before in 0..20 {
+    // The scan, the counts, the list, the reading by id, the second count: each is met by some of these.
+    for requests_before in (0..40).step_by(3) {
         sqlx::query("delete from fact_orders where shopify_order_id = $1")
             .bind(order.cast_signed())
             .execute(&world.fixture.owner)
@@ -580,19 +584,27 @@ async fn an_interrupted_night_is_gone_through_again_and_forgets_nothing() {
         world.sandbox.inject(AURORA, Fault::once(failure)).unwrap();
         ask_for_reconcile(&world, &user).await;
         world.work().await;
-        let waiting = sqlx::query("update sync_runs set scheduled_at = now() where status = 'queued'")
+        // Patience is not what is tested here.
+        sqlx::query("update sync_runs set scheduled_at = now() where status = 'queued'")
             .execute(&world.fixture.owner)
             .await
             .unwrap();
-        interrupted += waiting.rows_affected();
         world.work().await;
+        let failures: i32 = sqlx::query_scalar(
+            "select jsonb_array_length(error_history) from sync_runs where job_type = 'shopify_reconcile'
+              order by created_at desc limit 1",
+        )
+        .fetch_one(&world.fixture.owner)
+        .await
+        .unwrap();
+        interrupted += failures;
         assert_eq!(note(&world).await, Some(expected.clone()), "after {requests_before}");
         assert_eq!(row(&world, day).await.repaired, 1);
-        if waiting.rows_affected() == 0 {
+        if failures == 0 {
             break;
         }
     }
-    assert!(interrupted > 10, "only {interrupted} runs were interrupted");
+    assert!(interrupted >= 5, "only {interrupted} runs were interrupted");
     assert_books_agree(&world, &user, AURORA, NEW_YORK).await;
     let resume: Value = sqlx::query_scalar("select resume from sync_cursors")
         .fetch_one(&world.fixture.owner)
@@ -606,13 +618,25 @@ async fn a_night_comes_by_itself() {
     let world = World::now().await;
     world.synced("Acme", "USD", "UTC", AURORA).await;
     world.time.pass(TimeDelta::days(1));
-    world.work().await;
-    let nightly: Vec<String> = sqlx::query_scalar(
-        "select job_type from sync_runs where trigger = 'schedule' and status = 'succeeded' and job_type <> 'shopify_fresh'",
-    )
-    .fetch_all(&world.fixture.owner)
-    .await
-    .unwrap();
+    let stop = CancellationToken::new();
+    let working = tokio::spawn(world.worker().run(stop.clone()));
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    let nightly = loop {
+        let nightly: Vec<String> = sqlx::query_scalar(
+            "select job_type from sync_runs
+              where trigger = 'schedule' and status = 'succeeded' and job_type <> 'shopify_fresh'",
+        )
+        .fetch_all(&world.fixture.owner)
+        .await
+        .unwrap();
+        if !nightly.is_empty() {
+            break nightly;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "no night has come");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    stop.cancel();
+    working.await.unwrap();
     assert_eq!(nightly, ["shopify_reconcile"]);
     assert_eq!(rows(&world).await.len(), DAYS);
 }
