@@ -27,6 +27,8 @@ pub mod oauth_states;
 pub mod shopify_customers_raw;
 pub mod shopify_orders_raw;
 pub mod shopify_products_raw;
+pub mod shopify_redactions;
+pub mod shopify_tombstones;
 pub mod shopify_webhooks_raw;
 pub mod shops;
 pub mod sync_cursors;

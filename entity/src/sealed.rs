@@ -25,7 +25,7 @@ sealed! {
     PasswordHash(String);
     /// A sealed token of a provider.
     Ciphertext(Vec<u8>);
-    /// The SHA-256 of a token, state or cookie that its holder shows.
+    /// The SHA-256 of something that is not kept itself: a token that its holder shows, the id of a forgotten customer.
     SecretHash(Vec<u8>);
 }
 

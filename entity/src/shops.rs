@@ -32,6 +32,8 @@ pub struct Model {
     pub installed_at: DateTimeUtc,
     /// When it was taken out, if it was.
     pub uninstalled_at: Option<DateTimeUtc>,
+    /// Since when nothing is left of the store but this row.
+    pub redacted_at: Option<DateTimeUtc>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -187,6 +187,16 @@ terms! {
         Failed = "failed",
     }
 
+    /// What a store can delete.
+    TombstoneKind {
+        /// An order.
+        Order = "order",
+        /// A product.
+        Product = "product",
+        /// A customer.
+        Customer = "customer",
+    }
+
     /// What a row of insights is about.
     InsightLevel {
         /// The whole ad account: the true totals.

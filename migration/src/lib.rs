@@ -22,7 +22,10 @@ mod m20261122_000009_daily;
 mod m20261122_000010_system_functions;
 mod m20261122_000011_schedule_slots;
 mod m20261122_000012_refresh_lease;
+mod m20261122_000013_deliveries;
+mod m20261122_000014_tombstones_redactions;
 mod m20261122_000018_reconciliations;
+mod system;
 mod tenancy;
 
 /// Every migration, oldest first: what `server migrate` runs.
@@ -45,6 +48,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000010_system_functions::Migration),
             Box::new(m20261122_000011_schedule_slots::Migration),
             Box::new(m20261122_000012_refresh_lease::Migration),
+            Box::new(m20261122_000013_deliveries::Migration),
+            Box::new(m20261122_000014_tombstones_redactions::Migration),
             Box::new(m20261122_000018_reconciliations::Migration),
         ]
     }

@@ -290,7 +290,10 @@ impl Settings {
             )
             .unwrap_or_default()
             .split(',')
-            .map(|secret| SecretString::from(secret.trim()))
+            .map(str::trim)
+            // An empty one would let everybody sign.
+            .filter(|secret| !secret.is_empty())
+            .map(SecretString::from)
             .collect();
         let base_url = self
             .optional("SHOPIFY_BASE_URL")

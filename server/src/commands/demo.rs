@@ -25,6 +25,7 @@ use crate::domain::clock::Clock;
 use crate::embedded::{Cluster, ClusterOptions, OWNER};
 use crate::graphql;
 use crate::http::{Web, serve};
+use crate::ingest::Inbox;
 use crate::jobs::Jobs;
 use crate::providers::shopify::sandbox::{Sandbox, SandboxConfig};
 use crate::queue::{Worker, WorkerOptions};
@@ -222,6 +223,7 @@ async fn start_server(
 
     let web = Web {
         schema: graphql::build(&web_app),
+        inbox: Inbox::open(&web_database),
         gate: Gate::new(auth, web_database.clone(), clock.clone(), outbound()?),
         app: web_app,
     };

@@ -9,6 +9,7 @@ use crate::config::Settings;
 use crate::domain::clock::Clock;
 use crate::graphql;
 use crate::http::{Web, serve};
+use crate::ingest::Inbox;
 use crate::store::Database;
 
 pub(super) async fn run(mut settings: Settings) -> Result<(), CommandError> {
@@ -32,6 +33,7 @@ pub(super) async fn run(mut settings: Settings) -> Result<(), CommandError> {
     let app = App::production(database.clone(), clock.clone(), &encryption, shopify, http.public_url)?;
     let web = Web {
         schema: graphql::build(&app),
+        inbox: Inbox::open(&database),
         gate: Gate::new(auth, database, clock, outbound()?),
         app,
     };

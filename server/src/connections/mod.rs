@@ -25,6 +25,7 @@ use crate::app::App;
 use crate::cipher::{Cipher, CipherError, TokenKind, TokenPlace};
 use crate::domain::entropy::secret_bytes;
 use crate::domain::ids::{ActorKind, IntegrationId, IntegrationStatus};
+use crate::domain::job::SyncJob;
 use crate::providers::contract::TokenSet;
 use crate::store::{AuditEntry, Ciphertext, SealedToken, StoreError, Tenant, TenantDb};
 
@@ -68,7 +69,8 @@ pub struct Actor {
     pub id: Option<String>,
 }
 
-/// Ends a link: its tokens are deleted, its data stays. False when there is no such link, or it had ended before.
+/// Ends a link: its tokens are deleted and its runs stopped, its data stays. False when there is no such link, or it had
+/// ended before.
 pub async fn disconnect(
     app: &App,
     tenant: &Tenant,
@@ -77,6 +79,19 @@ pub async fn disconnect(
     why: &str,
 ) -> Result<bool, StoreError> {
     let db = app.database.write(tenant).await?;
+    let has_ended = end_link(&db, integration_id, actor, why).await?;
+    db.commit().await?;
+    Ok(has_ended)
+}
+
+/// As [`disconnect`], as a part of the caller's transaction. A run in progress writes no further page. What the store
+/// told and what needs no answer of it is still worked through.
+pub async fn end_link(
+    db: &TenantDb,
+    integration_id: IntegrationId,
+    actor: Actor,
+    why: &str,
+) -> Result<bool, StoreError> {
     let from = [
         IntegrationStatus::Connected,
         IntegrationStatus::NeedsReauth,
@@ -87,6 +102,8 @@ pub async fn disconnect(
         return Ok(false);
     }
     db.replace_tokens(integration_id, &[]).await?;
+    db.cancel_runs_of(integration_id, SyncJob::ShopifyWebhooks.as_str())
+        .await?;
     let entry = AuditEntry {
         actor_kind: actor.kind,
         actor_id: actor.id,
@@ -97,7 +114,6 @@ pub async fn disconnect(
         request_id: None,
     };
     db.audit(&entry).await?;
-    db.commit().await?;
     Ok(true)
 }
 

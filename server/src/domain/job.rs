@@ -16,6 +16,8 @@ pub enum SyncJob {
     ShopifyReconcile,
     /// Facts and numbers made anew from the stored orders, asking nobody.
     ShopifyReplay,
+    /// What the store told unasked and what needs no question: deletions, the app's removal, privacy.
+    ShopifyWebhooks,
 }
 
 /// No job that people may ask for has this name.
@@ -25,11 +27,12 @@ pub struct UnknownJob(String);
 
 impl SyncJob {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Shopify7dFill,
         Self::ShopifyFresh,
         Self::ShopifyReconcile,
         Self::ShopifyReplay,
+        Self::ShopifyWebhooks,
     ];
 
     /// The name in the table and in logs.
@@ -39,15 +42,18 @@ impl SyncJob {
             Self::ShopifyFresh => "shopify_fresh",
             Self::ShopifyReconcile => "shopify_reconcile",
             Self::ShopifyReplay => "shopify_replay",
+            Self::ShopifyWebhooks => "shopify_webhooks",
         }
     }
 
     /// The kind of link it works on.
     pub const fn provider(self) -> ProviderKind {
         match self {
-            Self::Shopify7dFill | Self::ShopifyFresh | Self::ShopifyReconcile | Self::ShopifyReplay => {
-                ProviderKind::Shopify
-            }
+            Self::Shopify7dFill
+            | Self::ShopifyFresh
+            | Self::ShopifyReconcile
+            | Self::ShopifyReplay
+            | Self::ShopifyWebhooks => ProviderKind::Shopify,
         }
     }
 

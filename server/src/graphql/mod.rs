@@ -9,6 +9,7 @@
 //! account id that a caller could name: rows come from the [`TenantDb`](crate::store::TenantDb) of the caller alone.
 
 mod context;
+mod delivery;
 mod error;
 mod home;
 mod integration;
@@ -52,6 +53,7 @@ struct Query(
     order::OrderQuery,
     sync::SyncQuery,
     integration::IntegrationQuery,
+    delivery::DeliveryQuery,
     kpi::KpiQuery,
     node::NodeQuery,
 );

@@ -4,13 +4,14 @@ use async_graphql::{Context, ID, Interface, Object, ObjectType, SchemaBuilder, S
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::context::{May, integrations, reading};
+use super::context::{May, caller, integrations, reading};
+use super::delivery::WebhookDelivery;
 use super::error::ApiError;
 use super::integration::Integration;
 use super::order::Order;
 use super::sync::SyncRun;
 use crate::access::Action;
-use crate::domain::ids::{AccountId, IntegrationId, RunId, ShopifyOrderId, UserId};
+use crate::domain::ids::{AccountId, IntegrationId, RunId, ShopifyOrderId, UserId, WebhookDeliveryId};
 
 /// How many ids may be looked up at once.
 const MAX_IDS: usize = 250;
@@ -23,6 +24,7 @@ pub(super) enum NodeKey {
     Integration(IntegrationId),
     SyncRun(RunId),
     Order(IntegrationId, ShopifyOrderId),
+    WebhookDelivery(WebhookDeliveryId),
 }
 
 impl NodeKey {
@@ -33,6 +35,7 @@ impl NodeKey {
             Self::Integration(id) => format!("Integration:{id}"),
             Self::SyncRun(id) => format!("SyncRun:{id}"),
             Self::Order(integration, id) => format!("Order:{integration}/{id}"),
+            Self::WebhookDelivery(id) => format!("WebhookDelivery:{id}"),
         };
         ID(URL_SAFE_NO_PAD.encode(text))
     }
@@ -49,6 +52,7 @@ impl NodeKey {
                 let (integration, id) = key.split_once('/')?;
                 Self::Order(integration.parse().ok()?, id.parse().ok()?)
             }
+            "WebhookDelivery" => Self::WebhookDelivery(key.parse().ok()?),
             _ => return None,
         })
     }
@@ -78,6 +82,7 @@ pub(super) enum Node {
     Integration(Integration),
     SyncRun(SyncRun),
     Order(Order),
+    WebhookDelivery(WebhookDelivery),
 }
 
 /// No field but those of this file answers a node, so the schema has to be told of it; and of ids, what they are.
@@ -127,13 +132,17 @@ impl NodeQuery {
 /// Each kind in one statement, however many ids there are.
 async fn find(context: &Context<'_>, ids: &[ID]) -> Result<Vec<Option<Node>>, ApiError> {
     let keys: Vec<Option<NodeKey>> = ids.iter().map(|id| NodeKey::decode(id)).collect();
-    let (mut run_ids, mut order_keys, mut wants_integrations) = (Vec::new(), Vec::new(), false);
+    let (mut run_ids, mut order_keys, mut delivery_ids) = (Vec::new(), Vec::new(), Vec::new());
+    let mut wants_integrations = false;
+    // To anybody else such an id names nothing.
+    let may_read_deliveries = caller(context)?.viewer.may(Action::ReadDeliveries);
     for key in keys.iter().flatten() {
         match *key {
             NodeKey::SyncRun(id) => run_ids.push(id),
             NodeKey::Order(integration, id) => order_keys.push((integration, id)),
+            NodeKey::WebhookDelivery(id) if may_read_deliveries => delivery_ids.push(id),
             NodeKey::Integration(_) => wants_integrations = true,
-            NodeKey::Account(_) | NodeKey::User(_) => {}
+            NodeKey::Account(_) | NodeKey::User(_) | NodeKey::WebhookDelivery(_) => {}
         }
     }
     let runs = match &*run_ids {
@@ -143,6 +152,10 @@ async fn find(context: &Context<'_>, ids: &[ID]) -> Result<Vec<Option<Node>>, Ap
     let orders = match &*order_keys {
         [] => Vec::new(),
         keys => reading(context).await?.find_orders(keys).await?,
+    };
+    let deliveries = match &*delivery_ids {
+        [] => Vec::new(),
+        ids => reading(context).await?.find_deliveries(ids).await?,
     };
     let links = if wants_integrations {
         integrations(context).await?
@@ -164,6 +177,10 @@ async fn find(context: &Context<'_>, ids: &[ID]) -> Result<Vec<Option<Node>>, Ap
                 .find(|row| row.integration_id == integration && row.shopify_order_id == id)?;
             Some(Node::Order(Order(row.clone())))
         }
+        NodeKey::WebhookDelivery(id) => {
+            let row = deliveries.iter().find(|row| row.id == id)?;
+            Some(Node::WebhookDelivery(WebhookDelivery(row.clone())))
+        }
         NodeKey::Account(_) | NodeKey::User(_) => None,
     };
     Ok(keys.into_iter().map(|key| key.and_then(node)).collect())
@@ -184,6 +201,7 @@ mod tests {
             NodeKey::Integration(uuid.into()),
             NodeKey::SyncRun(uuid.into()),
             NodeKey::Order(uuid.into(), ShopifyOrderId(5_512_345_678_901)),
+            NodeKey::WebhookDelivery(uuid.into()),
         ];
         for key in keys {
             assert_eq!(NodeKey::decode(&key.encode()), Some(key));

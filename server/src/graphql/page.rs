@@ -6,11 +6,12 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::DateTime;
 
+use super::delivery::{WebhookDelivery, WebhookDeliveryTotals};
 use super::error::ApiError;
 use super::order::{Order, OrderTotals};
 use super::sync::{SyncRun, SyncRunTotals};
-use crate::domain::ids::{RunId, ShopifyOrderId};
-use crate::store::{OrderKey, RunKey};
+use crate::domain::ids::{RunId, ShopifyOrderId, WebhookDeliveryId};
+use crate::store::{DeliveryKey, OrderKey, RunKey};
 
 /// Rows of a page where nobody says how many.
 pub(super) const DEFAULT_FIRST: i32 = 50;
@@ -22,6 +23,9 @@ pub(super) type OrderConnection = Connection<OrderCursor, Order, OrderTotals>;
 /// A page of runs.
 pub(super) type SyncRunConnection = Connection<RunCursor, SyncRun, SyncRunTotals>;
 
+/// A page of deliveries.
+pub(super) type WebhookDeliveryConnection = Connection<DeliveryCursor, WebhookDelivery, WebhookDeliveryTotals>;
+
 /// Descriptions for the types that the library makes.
 pub(super) fn describe_connections<Q, M, S>(builder: SchemaBuilder<Q, M, S>) -> SchemaBuilder<Q, M, S>
 where
@@ -32,6 +36,7 @@ where
     builder
         .override_output_type_description::<OrderConnection>("A page of orders.")
         .override_output_type_description::<SyncRunConnection>("A page of runs.")
+        .override_output_type_description::<WebhookDeliveryConnection>("A page of deliveries.")
 }
 
 /// How many rows are meant by `first`.
@@ -122,6 +127,30 @@ impl CursorType for RunCursor {
     }
 }
 
+/// The place of a delivery in the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DeliveryCursor(pub(super) DeliveryKey);
+
+impl CursorType for DeliveryCursor {
+    type Error = BadCursor;
+
+    fn encode_cursor(&self) -> String {
+        let micros = self.0.received_at.timestamp_micros();
+        URL_SAFE_NO_PAD.encode(format!("delivery:{micros}:{}", self.0.id))
+    }
+
+    fn decode_cursor(text: &str) -> Result<Self, BadCursor> {
+        let [kind, micros, id] = parts(text)?;
+        if kind != "delivery" {
+            return Err(BadCursor);
+        }
+        Ok(Self(DeliveryKey {
+            received_at: moment(&micros)?,
+            id: id.parse::<WebhookDeliveryId>().map_err(|_| BadCursor)?,
+        }))
+    }
+}
+
 fn parts<const N: usize>(text: &str) -> Result<[String; N], BadCursor> {
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadCursor)?;
     let text = String::from_utf8(bytes).map_err(|_| BadCursor)?;
@@ -155,6 +184,13 @@ mod tests {
         let cursor = RunCursor(RunKey { created_at, id });
         assert_eq!(RunCursor::decode_cursor(&cursor.encode_cursor()).ok(), Some(cursor));
         assert!(OrderCursor::decode_cursor(&cursor.encode_cursor()).is_err());
+        let (received_at, id) = (created_at, WebhookDeliveryId(Uuid::from_u128(8)));
+        let delivery = DeliveryCursor(DeliveryKey { received_at, id });
+        assert_eq!(
+            DeliveryCursor::decode_cursor(&delivery.encode_cursor()).ok(),
+            Some(delivery)
+        );
+        assert!(DeliveryCursor::decode_cursor(&cursor.encode_cursor()).is_err());
     }
 
     #[test]

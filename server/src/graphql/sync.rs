@@ -32,6 +32,9 @@ pub(super) enum SyncJob {
     /// Facts and numbers made anew from the stored orders, asking nobody.
     #[graphql(name = "SHOPIFY_REPLAY")]
     ShopifyReplay,
+    /// What the store told unasked and what needs no question: deletions, the app's removal, privacy.
+    #[graphql(name = "SHOPIFY_WEBHOOKS")]
+    ShopifyWebhooks,
 }
 
 /// Where a run stands.

@@ -140,9 +140,14 @@ pub(super) fn require_json(headers: &HeaderMap) -> Result<(), Failure> {
 
 /// The body, or why it was not read: longer than [`MAX_BODY_BYTES`], or broken off.
 pub(super) fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Failure> {
+    at_most(MAX_BODY_BYTES, body)
+}
+
+/// As [`whole`], where the address has a limit of its own.
+pub(super) fn at_most(bytes: usize, body: Result<Bytes, BytesRejection>) -> Result<Bytes, Failure> {
     body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
-            let message = format!("A request has at most {} KiB.", MAX_BODY_BYTES / 1024);
+            let message = format!("A request has at most {} KiB.", bytes / 1024);
             Failure::http(StatusCode::PAYLOAD_TOO_LARGE, message)
         }
         _ => Failure::http(StatusCode::BAD_REQUEST, "The body broke off."),

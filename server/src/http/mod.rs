@@ -12,6 +12,7 @@ mod media;
 mod oauth;
 mod rest;
 mod trace;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -28,9 +29,12 @@ use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use crate::access::Gate;
 use crate::app::App;
 use crate::graphql::{Schema, sdl};
+use crate::ingest::Inbox;
 
 /// How long requests in progress may go on once the server has been told to stop.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long deliveries in line may take to be written after that.
+const CLOSING: Duration = Duration::from_secs(3);
 
 /// What the handlers work with. Cheap to clone.
 #[derive(Clone)]
@@ -41,6 +45,8 @@ pub struct Web {
     pub gate: Gate,
     /// Answers GraphQL.
     pub schema: Schema,
+    /// Takes deliveries.
+    pub inbox: Inbox,
 }
 
 /// Every URL.
@@ -56,6 +62,10 @@ pub fn router(web: Web) -> Router {
         .route("/api/auth/logout", post(auth::logout))
         .route("/api/connect/shopify", get(oauth::begin_shopify))
         .route("/api/connect/shopify/callback", get(oauth::finish_shopify))
+        .route(
+            "/api/webhooks/shopify/{resource}/{event}",
+            post(webhooks::shopify).layer(DefaultBodyLimit::max(webhooks::MAX_BODY_BYTES)),
+        )
         .route("/api/health-lite", get(health::health_lite))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
@@ -71,7 +81,8 @@ pub fn router(web: Web) -> Router {
         .layer(middleware::from_fn(trace::observe))
 }
 
-/// Serves until `shutdown` is done, then lets requests in progress finish, for [`GRACE`] at most.
+/// Serves until `shutdown` is done, then lets requests in progress finish, for [`GRACE`] at most. Deliveries that stand
+/// in line are still written.
 pub async fn serve(
     web: Web,
     listener: TcpListener,
@@ -79,6 +90,7 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let stopping = tokio_util::sync::CancellationToken::new();
     let told = stopping.clone();
+    let inbox = web.inbox.clone();
     let service = router(web).into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
         shutdown.await;
@@ -89,11 +101,14 @@ pub async fn serve(
         stopping.cancelled().await;
         tokio::time::sleep(GRACE).await;
     };
-    tokio::select! {
+    let served = tokio::select! {
         served = serving.into_future() => served,
         () = too_long => {
             tracing::warn!("requests in progress were cut off");
             Ok(())
         }
-    }
+    };
+    // A request that was cut off may still hold the inbox open; nothing that it waits for has been acknowledged.
+    let _ = tokio::time::timeout(CLOSING, inbox.close()).await;
+    served
 }

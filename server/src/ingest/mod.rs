@@ -4,14 +4,21 @@
 //! pull (network, no transaction open)
 //!   └▶ one transaction: fence ▶ raw ▶ facts ▶ day cells ▶ summary ▶ latest KPIs ▶ cursor and progress
 //!
+//! inbox: what a provider tells unasked, stored before it is acknowledged; it wakes a job, it is no second road to facts
+//!
 //! reconcile: the store's own count of a day against ours ▶ which orders differ ▶ these by id, the same way
 //! replay: stored raw ▶ facts ▶ … the same way, asking nobody
+//! named: orders that deliveries name, pulled by their ids, the same way
+//! notices: deletions, removals and wishes to be forgotten, one transaction each
 //! ```
 //!
 //! The fence is the run's token: a worker that lost its run can't commit. A crash at any point leaves the state before
 //! or after a page, and the next attempt resumes at the saved cursor. Running anything twice changes nothing. While a
 //! page is written the next one is already on its way.
 
+mod inbox;
+mod named;
+mod notices;
 mod orders;
 mod page;
 mod reconcile;
@@ -21,7 +28,9 @@ mod shop;
 
 use std::time::Duration;
 
-pub use orders::{Scan, sync_orders};
+pub use inbox::{Inbox, InboxError};
+pub use notices::work_through_notices;
+pub use orders::{Scan, sync_fresh_orders, sync_orders};
 pub use reconcile::reconcile_orders;
 pub use replay::replay_orders;
 

@@ -1,5 +1,7 @@
 //! A store's orders, in the sequence of their last change.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde_json::{Value, json};
@@ -7,12 +9,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::Stopped;
+use super::named::{NAMING_ORDERS, bring_named_orders};
 use super::page::{Page, rebuild_days};
 use super::repairs::Repairs;
 use super::shop::Shop;
 use crate::app::App;
 use crate::domain::clock::{local_date, start_of_day};
 use crate::domain::fact::OrderFact;
+use crate::domain::ids::{RunTrigger, WebhookStatus};
 use crate::providers::contract::{OrderPage, OrderQuery, ShopAccess};
 use crate::queue::Run;
 use crate::store::{OrderCursor, Progress, TenantDb};
@@ -54,7 +58,7 @@ pub async fn sync_orders(
     stop: &CancellationToken,
 ) -> Result<Option<String>, Stopped> {
     let mut shop = Shop::open(app, run).await?;
-    Ok(scan_orders(app, run, &mut shop, scan, stop).await?.note())
+    Ok(note(&scan_orders(app, run, &mut shop, scan, stop).await?.progress))
 }
 
 /// The same, for a run that goes on with the store afterwards.
@@ -65,7 +69,49 @@ pub(super) async fn scan_orders(
     scan: Scan,
     stop: &CancellationToken,
 ) -> Result<Plan, Stopped> {
-    let mut plan = Plan::make(app, run, scan, shop.access()).await?;
+    let plan = Plan::make(app, run, scan, shop.access()).await?;
+    follow(plan, app, run, shop, stop).await
+}
+
+/// Brings the orders that waiting deliveries name, and then all that changed since the watermark. A run that a delivery
+/// woke leaves the second part out where the store's known days are in step and less than `fresh_every` old.
+pub async fn sync_fresh_orders(
+    app: &App,
+    run: &Run,
+    fresh_every: Duration,
+    stop: &CancellationToken,
+) -> Result<Option<String>, Stopped> {
+    let mut shop = Shop::open(app, run).await?;
+    let mut progress: Progress = serde_json::from_value(run.progress.clone()).unwrap_or_default();
+    let news = bring_named_orders(app, run, &mut shop, &mut progress, stop).await?;
+    if news.is_all_in && !is_scan_due(app, run, fresh_every).await? {
+        return Ok(note(&progress));
+    }
+    let mut plan = Plan::make(app, run, Scan::SinceWatermark, shop.access()).await?;
+    plan.progress = progress;
+    plan.settles = Some(news.before);
+    Ok(note(&follow(plan, app, run, &mut shop, stop).await?.progress))
+}
+
+async fn is_scan_due(app: &App, run: &Run, fresh_every: Duration) -> Result<bool, Stopped> {
+    if run.trigger != RunTrigger::Webhook {
+        return Ok(true);
+    }
+    let db = app.database.read(&run.tenant).await?;
+    let cursor = db.order_cursor(run.integration_id, &run.job_type).await?;
+    let age = cursor.orders_synced_through.map(|through| app.clock.now() - through);
+    let is_in_step = age.is_some_and(|age| age.to_std().unwrap_or_default() < fresh_every);
+    Ok(cursor.backfilled_from.is_none() || !is_in_step)
+}
+
+/// Page by page to the end of the plan.
+async fn follow(
+    mut plan: Plan,
+    app: &App,
+    run: &Run,
+    shop: &mut Shop<'_>,
+    stop: &CancellationToken,
+) -> Result<Plan, Stopped> {
     let mut query = plan.first_query();
     let mut page = shop.ask(&query).await?;
     loop {
@@ -108,6 +154,8 @@ pub(super) struct Plan {
     /// Whether pages came in the sequence of their changes; if not, only a finished scan proves anything.
     in_sequence: bool,
     pub(super) progress: Progress,
+    /// Deliveries about orders that came until then have nothing more to tell once the scan is through.
+    settles: Option<DateTime<Utc>>,
     /// Whose days they are.
     timezone: Tz,
     /// Every change before this moment should be here already; none where that can't be said or is not asked.
@@ -148,6 +196,7 @@ impl Plan {
             seen_through: updated_from,
             in_sequence: true,
             progress: serde_json::from_value(run.progress.clone()).unwrap_or_default(),
+            settles: None,
             timezone: access.timezone,
             known_through: cursor.last_synced_order_updated_at.filter(|_| scan == Scan::Reconcile),
             repairs: repairs.unwrap_or_default(),
@@ -183,7 +232,7 @@ impl Plan {
     /// One page, one transaction.
     async fn write(&mut self, app: &App, run: &Run, page: &OrderPage) -> Result<(), Stopped> {
         let read = Page::of(&page.orders);
-        let further = self.follow(&read.facts());
+        let further = self.watch(&read.facts());
         self.progress.pages += 1;
         self.progress.records += read.rows.len() as u64;
         self.progress.unreadable += read.rejects.len() as u64;
@@ -246,6 +295,10 @@ impl Plan {
             Scan::Reconcile => self.note_resume(&db, run).await?,
             _ => db.note_resume(run.integration_id, &self.job_type, None).await?,
         }
+        if let Some(before) = self.settles {
+            db.settle_deliveries(run.integration_id, &NAMING_ORDERS, before, WebhookStatus::Processed)
+                .await?;
+        }
         db.commit().await?;
         Ok(())
     }
@@ -261,7 +314,7 @@ impl Plan {
     }
 
     /// Follows the sequence of changes; answers whether it got further than before.
-    fn follow(&mut self, facts: &[&OrderFact]) -> bool {
+    fn watch(&mut self, facts: &[&OrderFact]) -> bool {
         let before = self.seen_through;
         for fact in facts {
             self.in_sequence &= fact.updated_at >= self.seen_through;
@@ -280,16 +333,16 @@ impl Plan {
             self.updated_from
         }
     }
+}
 
-    /// Whether some of the orders could not be read.
-    pub(super) fn note(&self) -> Option<String> {
-        (self.progress.unreadable > 0).then(|| {
-            format!(
-                "{} of the orders could not be read and are kept aside with the reason; all others are in.",
-                self.progress.unreadable
-            )
-        })
-    }
+/// What there is to tell of a run that is through.
+pub(super) fn note(progress: &Progress) -> Option<String> {
+    (progress.unreadable > 0).then(|| {
+        format!(
+            "{} of the orders could not be read and are kept aside with the reason; all others are in.",
+            progress.unreadable
+        )
+    })
 }
 
 /// The moment at which an interrupted scan resumes, as [`Plan::note_resume`] wrote it.

@@ -14,24 +14,22 @@
 
 use std::collections::{HashMap, HashSet};
 
-use async_trait::async_trait;
 use chrono::{Days, NaiveDate, SubsecRound};
 use rust_decimal::Decimal;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::Stopped;
-use super::orders::{FILL_DAYS, PAGE, Scan, VISIBILITY_LAG, scan_orders};
+use super::orders::{FILL_DAYS, PAGE, Scan, VISIBILITY_LAG, note, scan_orders};
 use super::page::{Page, rebuild_days};
 use super::repairs::Repairs;
-use super::shop::{Question, Shop};
+use super::shop::{NamedOrders, Shop};
 use crate::app::App;
 use crate::domain::clock::local_date;
 use crate::domain::ids::ShopifyOrderId;
 use crate::domain::window::Window;
 use crate::providers::contract::{
-    ListedOrder, OrderCountQuery, OrderListQuery, OrdersById, ProviderError, ReportedDay, SalesReportQuery, ShopAccess,
-    StoreSource,
+    ListedOrder, OrderCountQuery, OrderListQuery, OrdersById, ReportedDay, SalesReportQuery,
 };
 use crate::queue::Run;
 use crate::store::{HeldOrder, NewReconciliation, Progress, ReconciliationRow};
@@ -48,7 +46,7 @@ pub async fn reconcile_orders(app: &App, run: &Run, stop: &CancellationToken) ->
         app,
         run,
         shop,
-        unread: scanned.note(),
+        unread: note(&scanned.progress),
         progress: scanned.progress,
         repairs: scanned.repairs,
     };
@@ -138,7 +136,7 @@ impl Audit<'_> {
             if stop.is_cancelled() {
                 return Err(Stopped::Asked);
             }
-            let read = self.shop.ask(&ById(ids)).await?;
+            let read = self.shop.ask(&NamedOrders(ids)).await?;
             self.write(day.date, &read).await?;
         }
         Ok(())
@@ -178,16 +176,20 @@ impl Audit<'_> {
         db.serialise_account().await?;
         let held = db.held_orders(run.integration_id, &page.ids()).await?;
         repairs.note_read(&page.facts(), &held, shop.access().timezone);
+        db.unbury_orders(run.integration_id, &page.ids(), read.asked_at).await?;
         db.keep_raw_orders(run.integration_id, &page.rows, read.asked_at)
             .await?;
-        db.revive_orders(run.integration_id, &page.ids(), read.asked_at).await?;
         page.keep(app, &db, run).await?;
+        let mut left = Vec::new();
         let gone = db.held_orders(run.integration_id, &read.missing).await?;
-        let is_gone = |order: &&HeldOrder| order.counts() && order.updated_at <= read.asked_at;
-        repairs.note_gone(date, gone.iter().filter(is_gone).count());
-        let left = db
-            .mark_orders_deleted(run.integration_id, &read.missing, read.asked_at)
-            .await?;
+        for order in gone.iter().filter(|order| order.counts()) {
+            if let Some(days) = db.delete_order(run.integration_id, order.id, read.asked_at).await? {
+                left.extend(days);
+                repairs.note_gone(date);
+            }
+        }
+        left.sort_unstable();
+        left.dedup();
         rebuild_days(app, &db, run, &left).await?;
         db.commit().await?;
         Ok(())
@@ -312,18 +314,6 @@ fn doubtful(listed: &[ListedOrder], held: &[HeldOrder]) -> Vec<ShopifyOrderId> {
     ids.sort_unstable();
     ids.dedup();
     ids
-}
-
-/// Orders by their ids.
-struct ById<'a>(&'a [ShopifyOrderId]);
-
-#[async_trait]
-impl Question for ById<'_> {
-    type Answer = OrdersById;
-
-    async fn put(&self, source: &dyn StoreSource, access: &ShopAccess) -> Result<OrdersById, ProviderError> {
-        source.orders_by_id(access, self.0).await
-    }
 }
 
 #[cfg(test)]

@@ -60,11 +60,9 @@ impl Repairs {
         }
     }
 
-    /// Notes orders of a day that the store has no more.
-    pub(super) fn note_gone(&mut self, date: NaiveDate, orders: usize) {
-        if orders > 0 {
-            self.0.entry(date).or_default().gone += orders as u64;
-        }
+    /// Notes an order of a day that the store has no more.
+    pub(super) fn note_gone(&mut self, date: NaiveDate) {
+        self.0.entry(date).or_default().gone += 1;
     }
 
     fn note(&mut self, fact: &OrderFact, held: Option<&HeldOrder>, timezone: Tz) {

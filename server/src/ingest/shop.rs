@@ -7,9 +7,9 @@ use tracing::warn;
 use super::Stopped;
 use crate::app::App;
 use crate::connections;
-use crate::domain::ids::ProviderKind;
+use crate::domain::ids::{ProviderKind, ShopifyOrderId};
 use crate::providers::contract::{
-    OrderCountQuery, OrderListPage, OrderListQuery, OrderPage, OrderQuery, ProviderError, ReportedDay,
+    OrderCountQuery, OrderListPage, OrderListQuery, OrderPage, OrderQuery, OrdersById, ProviderError, ReportedDay,
     SalesReportQuery, ShopAccess, StoreSource,
 };
 use crate::queue::Run;
@@ -71,6 +71,18 @@ impl Question for OrderQuery {
 
     async fn put(&self, source: &dyn StoreSource, access: &ShopAccess) -> Result<OrderPage, ProviderError> {
         source.orders(access, self).await
+    }
+}
+
+/// These orders, by their ids.
+pub(super) struct NamedOrders<'a>(pub(super) &'a [ShopifyOrderId]);
+
+#[async_trait]
+impl Question for NamedOrders<'_> {
+    type Answer = OrdersById;
+
+    async fn put(&self, source: &dyn StoreSource, access: &ShopAccess) -> Result<OrdersById, ProviderError> {
+        source.orders_by_id(access, self.0).await
     }
 }
 

@@ -4,14 +4,18 @@
 //! |---|---|---|
 //! | `shopify_7d_fill` | on connecting, by hand | everything that changed in the last 7 days; makes these days known |
 //! | `shopify_fresh` | every `SYNC_FRESH_EVERY`, by hand | everything that changed since the last time |
+//! | | when the store tells of an order | that order; everything else only where `SYNC_FRESH_EVERY` is over |
 //! | `shopify_reconcile` | nightly, by hand | the same, then each day's orders against the store's own count, put right |
 //! | `shopify_replay` | by hand, after a normaliser was mended | facts and numbers anew from the stored orders |
+//! | `shopify_webhooks` | when the store tells of it | deletions, the app's removal, wishes to be forgotten |
 
+mod retention;
 mod schedule;
 mod shopify_7d_fill;
 mod shopify_fresh;
 mod shopify_reconcile;
 mod shopify_replay;
+mod shopify_webhooks;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +32,7 @@ pub struct Jobs {
     app: App,
     sync: SyncConfig,
     slots: schedule::Slots,
+    retention: retention::Retention,
 }
 
 impl Jobs {
@@ -37,6 +42,7 @@ impl Jobs {
             app,
             sync,
             slots: schedule::Slots::default(),
+            retention: retention::Retention::default(),
         }
     }
 }
@@ -46,9 +52,10 @@ impl Handler for Jobs {
     async fn handle(&self, run: &Run, stop: &CancellationToken) -> Outcome {
         let ended = match run.job_type.parse() {
             Ok(SyncJob::Shopify7dFill) => shopify_7d_fill::run(&self.app, run, stop).await,
-            Ok(SyncJob::ShopifyFresh) => shopify_fresh::run(&self.app, run, stop).await,
+            Ok(SyncJob::ShopifyFresh) => shopify_fresh::run(&self.app, run, self.sync.fresh_every, stop).await,
             Ok(SyncJob::ShopifyReconcile) => shopify_reconcile::run(&self.app, run, stop).await,
             Ok(SyncJob::ShopifyReplay) => shopify_replay::run(&self.app, run, stop).await,
+            Ok(SyncJob::ShopifyWebhooks) => shopify_webhooks::run(&self.app, run, stop).await,
             Err(_) => {
                 return Outcome::Fail(Failure {
                     code: "UNKNOWN_JOB",
@@ -63,7 +70,13 @@ impl Handler for Jobs {
     }
 
     async fn schedule(&self) -> Result<(), StoreError> {
-        self.slots.enqueue_due(&self.app, &self.sync).await
+        self.slots.enqueue_due(&self.app, &self.sync).await?;
+        self.retention.clear_away(&self.app).await
+    }
+
+    async fn wake(&self) -> Result<(), StoreError> {
+        self.app.database.system().wake_for_deliveries().await?;
+        Ok(())
     }
 }
 

@@ -24,6 +24,12 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Puts runs into the queue whose time has come. Called every few seconds, by every worker.
     async fn schedule(&self) -> Result<(), StoreError>;
+
+    /// Puts runs into the queue that something outside asks for. Called before each look at the queue, by every worker,
+    /// so it has to cost nothing where nothing is asked for.
+    async fn wake(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// How a worker behaves.
@@ -89,7 +95,10 @@ impl<H: Handler> Worker<H> {
                 _ = housekeeping.tick() => self.keep_house().await,
                 // A finished run frees a slot, and may have made room for its account.
                 Some(_) = running.join_next() => self.fill_slots(&mut running, &stop).await,
-                _ = poll.tick() => self.fill_slots(&mut running, &stop).await,
+                _ = poll.tick() => {
+                    self.wake().await;
+                    self.fill_slots(&mut running, &stop).await;
+                }
             }
         }
         let deadline = Instant::now() + self.options.grace;
@@ -128,6 +137,12 @@ impl<H: Handler> Worker<H> {
         self.reap().await;
         if let Err(error) = self.handler.schedule().await {
             warn!(%error, "schedules could not be looked at");
+        }
+    }
+
+    async fn wake(&self) {
+        if let Err(error) = self.handler.wake().await {
+            warn!(%error, "what came in could not be looked at");
         }
     }
 

@@ -266,7 +266,11 @@ impl TenantDb {
                       where r.account_id = i.account_id and r.integration_id = i.id and r.status = 'succeeded')
                         as last_synced_at
                from accounts a
-               left join integrations i on i.account_id = a.id
+               left join integrations i
+                 on i.account_id = a.id
+                and not exists (select from shops gone
+                                 where gone.account_id = i.account_id and gone.id = i.shop_id
+                                   and gone.redacted_at is not null)
                left join shops s on s.account_id = i.account_id and s.id = i.shop_id
                left join ad_accounts m on m.account_id = i.account_id and m.id = i.ad_account_id
                left join sync_cursors c on c.account_id = i.account_id and c.integration_id = i.id

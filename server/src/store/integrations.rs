@@ -61,6 +61,8 @@ pub struct LinkedShop {
     pub currency: String,
     /// IANA name.
     pub timezone: String,
+    /// Since when it has been linked: the last time that somebody connected it.
+    pub connected_at: DateTime<Utc>,
 }
 
 impl LinkedShop {
@@ -172,7 +174,7 @@ impl TenantDb {
     pub async fn linked_shop(&self, id: IntegrationId) -> Result<Option<LinkedShop>, StoreError> {
         Ok(sqlx::query_as(
             "select i.id as integration_id, i.status, i.status_reason, s.shop_domain as domain,
-                    s.currency::text as currency, s.iana_timezone as timezone
+                    s.currency::text as currency, s.iana_timezone as timezone, i.connected_at
                from integrations i
                join shops s on s.account_id = i.account_id and s.id = i.shop_id
               where i.account_id = $1 and i.id = $2",
@@ -181,6 +183,21 @@ impl TenantDb {
         .bind(id)
         .fetch_optional(&mut *self.connection().await)
         .await?)
+    }
+
+    /// Notes that the app was taken out of the store behind a link.
+    pub async fn note_uninstalled(&self, id: IntegrationId, at: DateTime<Utc>) -> Result<(), StoreError> {
+        sqlx::query(
+            "update shops set uninstalled_at = coalesce(uninstalled_at, $3)
+              where account_id = $1
+                and id = (select shop_id from integrations where account_id = $1 and id = $2)",
+        )
+        .bind(self.account_id())
+        .bind(id)
+        .bind(at)
+        .execute(&mut *self.connection().await)
+        .await?;
+        Ok(())
     }
 
     /// The tokens of a link.

@@ -48,8 +48,9 @@ impl TenantDb {
                     -- Compared only where every store knows all of those days.
                     case when (select bool_and(coalesce(s.backfilled_from <= c.previous_from, false))
                                  from integrations i
+                                 join shops h on h.account_id = i.account_id and h.id = i.shop_id
                                  left join sync_cursors s on s.account_id = i.account_id and s.integration_id = i.id
-                                where i.account_id = $1 and i.type = 'shopify') then p.sums end,
+                                where i.account_id = $1 and h.redacted_at is null) then p.sums end,
                     clock_timestamp()
                from sums c join sums p on p.period = c.period and p.name = 'previous'
               where c.name = 'current'

@@ -170,54 +170,6 @@ impl TenantDb {
         Ok(counts.into_iter().map(i64::unsigned_abs).collect())
     }
 
-    /// Takes orders that the store has no more out of the numbers, and answers the days that they leave.
-    pub async fn mark_orders_deleted(
-        &self,
-        integration_id: IntegrationId,
-        ids: &[ShopifyOrderId],
-        at: DateTime<Utc>,
-    ) -> Result<Vec<NaiveDate>, StoreError> {
-        Ok(sqlx::query_scalar(
-            "with gone as (
-                 update fact_orders set deleted_at = $4
-                  where account_id = $1 and integration_id = $2 and shopify_order_id = any($3)
-                    and deleted_at is null and order_updated_at <= $4
-                 returning shopify_order_id),
-             left_days as (
-                 delete from fact_order_days
-                  where account_id = $1 and integration_id = $2
-                    and shopify_order_id in (select shopify_order_id from gone)
-                 returning date)
-             select distinct date from left_days order by date",
-        )
-        .bind(self.account_id())
-        .bind(integration_id)
-        .bind(ids)
-        .bind(at)
-        .fetch_all(&mut *self.connection().await)
-        .await?)
-    }
-
-    /// Lets orders live again that the store still had at `seen_at`. Their days come with their facts.
-    pub async fn revive_orders(
-        &self,
-        integration_id: IntegrationId,
-        ids: &[ShopifyOrderId],
-        seen_at: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
-        sqlx::query(
-            "update fact_orders set deleted_at = null
-              where account_id = $1 and integration_id = $2 and shopify_order_id = any($3) and deleted_at <= $4",
-        )
-        .bind(self.account_id())
-        .bind(integration_id)
-        .bind(ids)
-        .bind(seen_at)
-        .execute(&mut *self.connection().await)
-        .await?;
-        Ok(())
-    }
-
     /// Keeps what a night found of these days, ours counted here and now.
     pub async fn keep_reconciliations(
         &self,

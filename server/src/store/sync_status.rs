@@ -234,6 +234,23 @@ impl TenantDb {
         Ok(done.rows_affected() == 1)
     }
 
+    /// Stops every run of a link but those of the job `but`: at once what waits, and with its next page what runs.
+    pub async fn cancel_runs_of(&self, integration_id: IntegrationId, but: &str) -> Result<u64, StoreError> {
+        let done = sqlx::query(
+            "update sync_runs
+                set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()),
+                    status = case status when 'queued' then 'cancelled' else status end,
+                    finished_at = case status when 'queued' then clock_timestamp() end
+              where account_id = $1 and integration_id = $2 and job_type <> $3 and status in ('queued', 'running')",
+        )
+        .bind(self.account_id())
+        .bind(integration_id)
+        .bind(but)
+        .execute(&mut *self.connection().await)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
     fn push_runs(&self, query: &mut QueryBuilder<Postgres>, filter: RunFilter) {
         query
             .push(" from sync_runs where account_id = ")

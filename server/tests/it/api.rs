@@ -13,7 +13,7 @@ async fn synced() -> (World, User) {
 }
 
 /// Every name of a list that is read in pages of `first`.
-async fn pages(world: &World, user: &User, field: &str, arguments: &str, first: usize) -> Vec<Value> {
+pub(crate) async fn pages(world: &World, user: &User, field: &str, arguments: &str, first: usize) -> Vec<Value> {
     let mut all = Vec::new();
     let mut after = Value::Null;
     loop {
@@ -39,7 +39,7 @@ async fn pages(world: &World, user: &User, field: &str, arguments: &str, first: 
     }
 }
 
-fn code(answer: &Value) -> &str {
+pub(crate) fn code(answer: &Value) -> &str {
     answer["errors"][0]["extensions"]["code"].as_str().unwrap_or("none")
 }
 
@@ -332,6 +332,7 @@ async fn the_committed_documents_are_answered() {
         "settings/viewer",
         "settings/sync-status",
         "settings/sync-runs",
+        "settings/webhook-deliveries",
     ] {
         let path = format!("{}/../queries/{document}.graphql", env!("CARGO_MANIFEST_DIR"));
         let query = std::fs::read_to_string(path).unwrap();

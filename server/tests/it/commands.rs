@@ -16,7 +16,7 @@ use crate::support::database::TestDatabase;
 use crate::support::world::{API_SECRET, ENCRYPTION_KEY, JWT_SECRET, client};
 
 /// The settings that every server of these tests has.
-fn settings(database: &TestDatabase) -> BTreeMap<&'static str, String> {
+pub(crate) fn settings(database: &TestDatabase) -> BTreeMap<&'static str, String> {
     let key = base64::engine::general_purpose::STANDARD.encode(ENCRYPTION_KEY);
     BTreeMap::from([
         ("DATABASE_URL", database.url("api")),
@@ -30,7 +30,7 @@ fn settings(database: &TestDatabase) -> BTreeMap<&'static str, String> {
     ])
 }
 
-fn command(arguments: &[&str], settings: &BTreeMap<&'static str, String>) -> Command {
+pub(crate) fn command(arguments: &[&str], settings: &BTreeMap<&'static str, String>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
     command.args(arguments).env_clear().envs(settings);
     // PostgreSQL's programs are found on the usual paths.
@@ -50,7 +50,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// A process that ends with the test.
-struct Running(Child);
+pub(crate) struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -76,7 +76,7 @@ impl Running {
     }
 
     /// `server serve`, and its address.
-    async fn serve(settings: &BTreeMap<&'static str, String>) -> (Self, String) {
+    pub(crate) async fn serve(settings: &BTreeMap<&'static str, String>) -> (Self, String) {
         let mut child = command(&["serve"], settings).stderr(Stdio::piped()).spawn().unwrap();
         let log = child.stderr.take().unwrap();
         let running = Self(child);

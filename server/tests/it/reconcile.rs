@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use server::config::SHOPIFY_SCOPES;
 use server::domain::clock::start_of_day;
 use server::providers::shopify::sandbox::{
-    CancelRequest, EditRequest, Fault, FaultKind, NewLine, NewOrder, RefundRequest, Unlisted,
+    CancelRequest, EditRequest, Fault, FaultKind, NewLine, NewOrder, RefundRequest, SandboxConfig, Unlisted,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -52,6 +52,16 @@ async fn rows(world: &World) -> Vec<Row> {
 
 async fn row(world: &World, date: NaiveDate) -> Row {
     rows(world).await.into_iter().find(|row| row.date == date).unwrap()
+}
+
+/// A world whose store is asked often: its bucket is never empty.
+async fn patient_world(now: &str) -> World {
+    World::with(at(now), |config| SandboxConfig {
+        bucket_size: 1_000_000.0,
+        restore_rate: 1_000_000.0,
+        ..config
+    })
+    .await
 }
 
 /// Asks for the job without waiting for it.
@@ -247,8 +257,12 @@ async fn an_order_that_the_store_still_has_lives_again() {
     let world = World::at(at("2026-11-20T18:00:00Z")).await;
     let user = world.synced("Acme", "USD", "America/New_York", AURORA).await;
     let order = sold(&world, AURORA, 3, 5)[0];
+    // A deletion that never was.
     for damage in [
-        "update fact_orders set deleted_at = '2026-11-20T12:00:00Z' where shopify_order_id = $1",
+        "insert into shopify_tombstones (account_id, integration_id, kind, shopify_id, deleted_at)
+         select account_id, integration_id, 'order', $1, '2026-11-20T17:00:00Z' from fact_orders
+          where shopify_order_id = $1",
+        "update fact_orders set deleted_at = '2026-11-20T17:00:00Z' where shopify_order_id = $1",
         "delete from fact_order_days where shopify_order_id = $1",
     ] {
         sqlx::query(damage)
@@ -403,7 +417,7 @@ async fn another_account_sees_no_reconciliation() {
 /// deleted, no run hears of.
 #[tokio::test]
 async fn three_in_a_hundred_changes_lost_are_all_there_after_a_night() {
-    let world = World::at(at("2026-11-18T18:00:00Z")).await;
+    let world = patient_world("2026-11-18T18:00:00Z").await;
     let user = world.synced("Acme", "USD", "America/New_York", AURORA).await;
     let mut random = StdRng::seed_from_u64(3);
     let mut orders = sold(&world, AURORA, 0, 5);
@@ -557,7 +571,7 @@ async fn a_report_that_may_not_be_read_is_left_out() {
 /// Wherever a run is interrupted, the next attempt ends with the same numbers and tells the same.
 #[tokio::test]
 async fn an_interrupted_night_is_gone_through_again_and_forgets_nothing() {
-    let world = World::at(at("2026-11-20T18:00:00Z")).await;
+    let world = patient_world("2026-11-20T18:00:00Z").await;
     let user = world.synced("Acme", "USD", "America/New_York", AURORA).await;
     let order = sold(&world, AURORA, 2, 5)[0];
     let day = placed_on(&world, AURORA, order, NEW_YORK);

@@ -4,6 +4,7 @@
 //! through its constructor, so that a test gives it another world.
 
 mod audit;
+mod deliveries;
 mod link;
 mod orders;
 
@@ -17,6 +18,7 @@ use crate::domain::money::CurrencyCode;
 pub use audit::{
     AuditSource, ListedOrder, OrderCountQuery, OrderListPage, OrderListQuery, ReportedDay, SalesReportQuery,
 };
+pub use deliveries::{DeliveryRefused, DeliverySource};
 pub use link::{Authorize, AuthorizeRequest, Callback, Grant, Provider, Subject, TokenSet};
 pub use orders::{OrderPage, OrderQuery, OrderSource, OrdersById, PulledOrder};
 
@@ -76,7 +78,7 @@ pub struct ShopAccess {
     pub currency: CurrencyCode,
 }
 
-/// Everything that a store can be asked for.
-pub trait StoreSource: AuditSource + OrderSource {}
+/// Everything that a store can be asked for, and what it tells.
+pub trait StoreSource: AuditSource + DeliverySource + OrderSource {}
 
-impl<T: AuditSource + OrderSource> StoreSource for T {}
+impl<T: AuditSource + DeliverySource + OrderSource> StoreSource for T {}

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! oauth.rs      a store agrees, tokens come and are renewed
+//! webhook.rs    a delivery proves that Shopify sent it
 //! audit.rs      the store's own books: counts, lists, its sales report
 //! client.rs     one question to a store with patience; a page of orders with complete ledgers
 //! wire.rs       the documents of queries/shopify and the shapes of their answers
@@ -15,12 +16,15 @@ mod client;
 mod normalise;
 mod oauth;
 pub mod sandbox;
+mod webhook;
 mod wire;
 
 use async_trait::async_trait;
 use chrono_tz::Tz;
-use secrecy::SecretString;
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;
+use sha2::Sha256;
 use url::Url;
 
 use super::contract::{
@@ -53,6 +57,15 @@ impl Shopify {
             clock,
             paces: client::Paces::default(),
         }
+    }
+
+    /// The HMAC-SHA256 of a message by each of the app's secrets: two of them while one takes the other's place.
+    fn signatures<'a>(&'a self, message: &'a [u8]) -> impl Iterator<Item = [u8; 32]> + 'a {
+        self.config.api_secrets.iter().filter_map(|secret| {
+            let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).ok()?;
+            mac.update(message);
+            Some(mac.finalize().into_bytes().into())
+        })
     }
 
     /// The address of `path` at a store. Secrets go there, so nothing but a store's permanent domain is let through.

@@ -36,6 +36,8 @@ use crate::domain::money::CurrencyCode;
 const DECIMALS: u32 = 4;
 /// No sale is as large as this; sums of smaller ones stay far from what a decimal can hold.
 const LARGEST_AMOUNT: Decimal = Decimal::from_parts(0xA4C6_8000, 0x0003_8D7E, 0, false, 0);
+/// Stands in a stored payload for a customer who was forgotten. The order still counts as a customer's.
+const FORGOTTEN: ShopifyCustomerId = ShopifyCustomerId(0);
 /// The years that an order may be from.
 const YEARS: RangeInclusive<i32> = 1900..=2200;
 
@@ -115,7 +117,7 @@ pub(super) fn order_fact(order: &OrderNode, timezone: Tz, currency: CurrencyCode
         is_test: order.test,
         financial_status: order.display_financial_status.clone(),
         fulfillment_status: Some(order.display_fulfillment_status.clone()),
-        customer_id,
+        customer_id: customer_id.filter(|id| *id != FORGOTTEN),
         customer_order_index,
         source_name: order.source_name.clone(),
         utm: utm.map_or_else(Utm::default, |utm| Utm {

@@ -3,11 +3,9 @@
 use axum::http::{HeaderMap, StatusCode};
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
-use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq};
 use url::form_urlencoded;
 
@@ -153,17 +151,8 @@ impl Shopify {
         };
         let message = signed_text(query);
         let mut matches = Choice::from(0);
-        for secret in &self.config.api_secrets {
-            let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()) else {
-                continue;
-            };
-            mac.update(message.as_bytes());
-            let expected: String = mac
-                .finalize()
-                .into_bytes()
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+        for signature in self.signatures(message.as_bytes()) {
+            let expected: String = signature.iter().map(|byte| format!("{byte:02x}")).collect();
             matches |= expected.as_bytes().ct_eq(given.as_bytes());
         }
         matches.into()

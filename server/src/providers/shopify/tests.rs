@@ -211,6 +211,77 @@ async fn a_page_is_asked_for_by_its_last_change_and_read_order_by_order() {
     assert_eq!(read, [Ok(1), Err(Some("2".to_owned())), Err(None), Ok(3)]);
 }
 
+fn nodes(nodes: Value) -> Value {
+    json!({"data": {"nodes": nodes}})
+}
+
+fn ids(range: std::ops::RangeInclusive<i64>) -> Vec<ShopifyOrderId> {
+    range.map(ShopifyOrderId).collect()
+}
+
+#[tokio::test]
+async fn named_orders_are_read_one_by_one_and_those_that_are_gone_are_told() {
+    let store = Store::default();
+    let mut spoilt = nodes(json!([small_order(1), null, small_order(3)]));
+    spoilt["errors"] = json!([{"message": "Internal error", "path": ["nodes", 2, "customer"]}]);
+    store.will_say(&spoilt);
+    let found = store
+        .open()
+        .await
+        .orders_by_id(&access(), &ids(1..=3))
+        .await
+        .expect("orders");
+    assert_eq!(
+        store.asked()[0]["variables"],
+        json!({"ids": ["gid://shopify/Order/1", "gid://shopify/Order/2", "gid://shopify/Order/3"]})
+    );
+    let [
+        PulledOrder::Read { fact, .. },
+        PulledOrder::Unreadable {
+            external_id, reason, ..
+        },
+    ] = found.orders.as_slice()
+    else {
+        panic!("one good and one spoilt order expected: {:?}", found.orders);
+    };
+    assert_eq!((fact.id.0, external_id.as_deref()), (1, Some("3")));
+    assert!(reason.contains("customer"), "{reason}");
+    assert_eq!(found.missing, ids(2..=2));
+    assert_eq!(found.asked_at, now());
+}
+
+#[tokio::test]
+async fn many_named_orders_are_asked_for_in_questions_that_can_be_paid() {
+    let answer = |range: std::ops::RangeInclusive<u32>| nodes(range.map(small_order).collect());
+    let store = Store::default();
+    let costly = json!({"errors": [error("MAX_COST_EXCEEDED", "Query cost is 1723, which exceeds the limit")]});
+    store
+        .will_say(&costly)
+        .will_say(&answer(1..=5))
+        .will_say(&answer(6..=10))
+        .will_say(&answer(11..=12));
+    let found = store
+        .open()
+        .await
+        .orders_by_id(&access(), &ids(1..=12))
+        .await
+        .expect("orders");
+    let sizes = Vec::from_iter(
+        store
+            .asked()
+            .iter()
+            .map(|asked| asked["variables"]["ids"].as_array().map(Vec::len)),
+    );
+    assert_eq!(sizes, [Some(10), Some(5), Some(5), Some(2)]);
+    assert_eq!((found.orders.len(), found.missing.len()), (12, 0));
+
+    // An answer that leaves orders out can't be told from one that has lost them.
+    let store = Store::default();
+    store.will_say(&answer(1..=1));
+    let refused = store.open().await.orders_by_id(&access(), &ids(1..=2)).await;
+    assert!(matches!(refused, Err(ProviderError::Broken(_))), "{refused:?}");
+}
+
 #[tokio::test]
 async fn a_ledger_that_does_not_fit_is_completed() {
     let sales = |amounts: &[&str], next| connection(amounts.iter().map(|amount| sale(amount)).collect(), next);

@@ -15,6 +15,7 @@ use server::config::{AuthConfig, EncryptionConfig, JwtKeys, ShopifyConfig, SyncC
 use server::domain::clock::Clock;
 use server::graphql;
 use server::http::{Web, serve};
+use server::ingest::Inbox;
 use server::jobs::Jobs;
 use server::providers::shopify::sandbox::{Sandbox, SandboxConfig};
 use server::queue::{Worker, WorkerOptions};
@@ -123,6 +124,7 @@ impl World {
         };
         let web = Web {
             schema: graphql::build(&app),
+            inbox: Inbox::open(&world.fixture.web),
             gate: Gate::new(auth, world.fixture.web.clone(), world.clock(), world.http.clone()),
             app,
         };

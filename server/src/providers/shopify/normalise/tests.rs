@@ -495,3 +495,19 @@ proptest! {
         prop_assert_eq!(here.map(|fact| fact.totals), there.map(|fact| fact.totals));
     }
 }
+
+#[test]
+fn the_order_of_a_forgotten_customer_counts_as_before_and_names_nobody() {
+    let entries = [("ORDER", 0, vec![row("PRODUCT", "ORDER", 1, 1000, 0, 0)])];
+    for index in [json!(1), json!(2), Value::Null] {
+        let mut named = order(&entries);
+        named["customerJourneySummary"]["customerOrderIndex"] = index;
+        let mut forgotten = named.clone();
+        forgotten["customer"] = json!({"id": "gid://shopify/Customer/0"});
+        forgotten["customerJourneySummary"]["lastVisit"] = Value::Null;
+        let (named, forgotten) = (read(&named), read(&forgotten));
+        assert!(named.customer_id.is_some());
+        assert_eq!((forgotten.customer_id, &forgotten.utm), (None, &Utm::default()));
+        assert_eq!((forgotten.days, forgotten.totals), (named.days, named.totals));
+    }
+}

@@ -115,13 +115,14 @@ pub(crate) fn add_partial_error(answer: &mut Value) {
     }
 }
 
-/// Breaks one field of one order in a page of orders, wherever the page has it.
+/// Breaks one field of one order in a page or a list of orders, wherever the page has it.
 pub(crate) fn break_order(answer: &mut Value, order_id: Option<u64>, field: Option<&str>) {
     let Some(data) = answer["data"].as_object_mut() else {
         return;
     };
     for connection in data.values_mut() {
         let mut orders: Vec<&mut Value> = match connection {
+            Value::Array(orders) => orders.iter_mut().collect(),
             Value::Object(object) if object.contains_key("nodes") => object
                 .get_mut("nodes")
                 .and_then(Value::as_array_mut)
