@@ -12,6 +12,7 @@ pub mod ad_accounts;
 pub mod api_tokens;
 pub mod audit_log;
 pub mod daily_meta_metrics;
+pub mod daily_reconciliations;
 pub mod daily_shopify_metrics;
 pub mod daily_summary;
 pub mod fact_meta_daily;

@@ -25,6 +25,7 @@ mod m20261122_000012_refresh_lease;
 mod m20261122_000013_deliveries;
 mod m20261122_000014_tombstones_redactions;
 mod m20261122_000015_webhook_subscriptions;
+mod m20261122_000018_reconciliations;
 mod system;
 mod tenancy;
 
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000013_deliveries::Migration),
             Box::new(m20261122_000014_tombstones_redactions::Migration),
             Box::new(m20261122_000015_webhook_subscriptions::Migration),
+            Box::new(m20261122_000018_reconciliations::Migration),
         ]
     }
 }

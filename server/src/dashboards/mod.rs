@@ -12,6 +12,7 @@
 
 mod coverage;
 pub mod metrics;
+mod reconciled;
 mod report;
 
 use chrono::NaiveDate;
@@ -26,6 +27,7 @@ use crate::store::{SourcesRow, StoreError, TenantDb};
 pub use crate::store::RefundDating;
 use coverage::Coverage;
 pub use coverage::Freshness;
+pub use reconciled::{Reconciled, Standing, reconciled};
 pub use report::{Kpi, Point, Report};
 
 /// Days as they are asked for.

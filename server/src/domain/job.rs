@@ -12,6 +12,8 @@ pub enum SyncJob {
     Shopify7dFill,
     /// Orders that changed since the last time.
     ShopifyFresh,
+    /// The last seven days held against the store's own count, and put right.
+    ShopifyReconcile,
     /// Facts and numbers made anew from the stored orders, asking nobody.
     ShopifyReplay,
     /// What the store told unasked and what needs no question: deletions, the app's removal, privacy.
@@ -30,6 +32,7 @@ impl SyncJob {
     pub const ALL: &[Self] = &[
         Self::Shopify7dFill,
         Self::ShopifyFresh,
+        Self::ShopifyReconcile,
         Self::ShopifyReplay,
         Self::ShopifyWebhooks,
         Self::ShopifySetup,
@@ -40,6 +43,7 @@ impl SyncJob {
         match self {
             Self::Shopify7dFill => "shopify_7d_fill",
             Self::ShopifyFresh => "shopify_fresh",
+            Self::ShopifyReconcile => "shopify_reconcile",
             Self::ShopifyReplay => "shopify_replay",
             Self::ShopifyWebhooks => "shopify_webhooks",
             Self::ShopifySetup => "shopify_setup",
@@ -51,6 +55,7 @@ impl SyncJob {
         match self {
             Self::Shopify7dFill
             | Self::ShopifyFresh
+            | Self::ShopifyReconcile
             | Self::ShopifyReplay
             | Self::ShopifySetup
             | Self::ShopifyWebhooks => ProviderKind::Shopify,

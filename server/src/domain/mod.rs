@@ -8,3 +8,4 @@ pub mod job;
 pub mod money;
 pub mod period;
 pub mod webhook;
+pub mod window;

@@ -26,6 +26,9 @@ pub(super) enum SyncJob {
     /// Orders that changed since the last time.
     #[graphql(name = "SHOPIFY_FRESH")]
     ShopifyFresh,
+    /// The last seven days held against the store's own count, and put right.
+    #[graphql(name = "SHOPIFY_RECONCILE")]
+    ShopifyReconcile,
     /// Facts and numbers made anew from the stored orders, asking nobody.
     #[graphql(name = "SHOPIFY_REPLAY")]
     ShopifyReplay,

@@ -6,6 +6,7 @@
 //!
 //! inbox: what a provider tells unasked, stored before it is acknowledged; it wakes a job, it is no second road to facts
 //!
+//! reconcile: the store's own count of a day against ours ▶ which orders differ ▶ these by id, the same way
 //! replay: stored raw ▶ facts ▶ … the same way, asking nobody
 //! named: orders that deliveries name, pulled by their ids, the same way
 //! notices: deletions, removals and wishes to be forgotten, one transaction each
@@ -20,6 +21,8 @@ mod named;
 mod notices;
 mod orders;
 mod page;
+mod reconcile;
+mod repairs;
 mod replay;
 mod shop;
 
@@ -28,6 +31,7 @@ use std::time::Duration;
 pub use inbox::{Inbox, InboxError};
 pub use notices::work_through_notices;
 pub use orders::{Scan, sync_fresh_orders, sync_orders};
+pub use reconcile::reconcile_orders;
 pub use replay::replay_orders;
 
 use crate::connections::AccessError;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use chrono_tz::Tz;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -10,6 +11,7 @@ use tracing::info;
 use super::Stopped;
 use super::named::{NAMING_ORDERS, bring_named_orders};
 use super::page::{Page, rebuild_days};
+use super::repairs::Repairs;
 use super::shop::Shop;
 use crate::app::App;
 use crate::domain::clock::{first_whole_day, local_date, start_of_day};
@@ -20,17 +22,20 @@ use crate::queue::Run;
 use crate::store::{OrderCursor, Progress, TenantDb};
 
 /// Orders asked for at once. The provider takes fewer where a page would cost too much.
-const PAGE: u32 = 50;
+pub(super) const PAGE: u32 = 50;
 
 /// How many days before today the fill covers.
-const FILL_DAYS: u64 = 7;
+pub(super) const FILL_DAYS: u64 = 7;
 
 /// A change can become visible in the provider's search a little after its own time stamp. The watermark keeps this
 /// distance from the present, so that such an order is still found by the next run.
-const VISIBILITY_LAG: TimeDelta = TimeDelta::minutes(10);
+pub(super) const VISIBILITY_LAG: TimeDelta = TimeDelta::minutes(10);
 
 /// The name of the resume point in `sync_cursors.resume`.
 const UPDATED_FROM: &str = "updated_from";
+
+/// What stands beside it in a run of [`Scan::Reconcile`].
+const REPAIRS: &str = "repairs";
 
 /// Where a scan begins and what it leaves behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +45,9 @@ pub enum Scan {
     LastSevenDays,
     /// From the watermark, which moves with every page. Without a watermark, like the fill.
     SinceWatermark,
+    /// As [`LastSevenDays`](Self::LastSevenDays), and notes which orders should have been known before. Its resume point
+    /// is left to whoever goes on from there.
+    Reconcile,
 }
 
 /// Brings every order that the scan covers. Answers a sentence where there is something to tell.
@@ -50,8 +58,19 @@ pub async fn sync_orders(
     stop: &CancellationToken,
 ) -> Result<Option<String>, Stopped> {
     let mut shop = Shop::open(app, run).await?;
+    Ok(note(&scan_orders(app, run, &mut shop, scan, stop).await?.progress))
+}
+
+/// The same, for a run that goes on with the store afterwards.
+pub(super) async fn scan_orders(
+    app: &App,
+    run: &Run,
+    shop: &mut Shop<'_>,
+    scan: Scan,
+    stop: &CancellationToken,
+) -> Result<Plan, Stopped> {
     let plan = Plan::make(app, run, scan, shop.access()).await?;
-    follow(plan, app, run, &mut shop, stop).await
+    follow(plan, app, run, shop, stop).await
 }
 
 /// Brings the orders that waiting deliveries name, and then all that changed since the watermark. A run that a delivery
@@ -71,7 +90,7 @@ pub async fn sync_fresh_orders(
     let mut plan = Plan::make(app, run, Scan::SinceWatermark, shop.access()).await?;
     plan.progress = progress;
     plan.settles = Some(news.before);
-    follow(plan, app, run, &mut shop, stop).await
+    Ok(note(&follow(plan, app, run, &mut shop, stop).await?.progress))
 }
 
 async fn is_scan_due(app: &App, run: &Run, fresh_every: Duration) -> Result<bool, Stopped> {
@@ -92,7 +111,7 @@ async fn follow(
     run: &Run,
     shop: &mut Shop<'_>,
     stop: &CancellationToken,
-) -> Result<Option<String>, Stopped> {
+) -> Result<Plan, Stopped> {
     let mut query = plan.first_query();
     let mut page = shop.ask(&query).await?;
     loop {
@@ -110,7 +129,7 @@ async fn follow(
         let Some(next) = next else {
             plan.write(app, run, &page).await?;
             plan.finish(app, run, page.asked_at).await?;
-            return Ok(note(&plan.progress));
+            return Ok(plan);
         };
         // While this page is written, the next one is on its way.
         let (written, fetched) = tokio::join!(plan.write(app, run, &page), shop.ask(&next));
@@ -121,7 +140,7 @@ async fn follow(
 }
 
 /// What a run of the scan does, decided once and kept over restarts.
-struct Plan {
+pub(super) struct Plan {
     scan: Scan,
     job_type: String,
     /// The first change that counts, or the one at which an interrupted run resumes.
@@ -134,9 +153,15 @@ struct Plan {
     seen_through: DateTime<Utc>,
     /// Whether pages came in the sequence of their changes; if not, only a finished scan proves anything.
     in_sequence: bool,
-    progress: Progress,
+    pub(super) progress: Progress,
     /// Deliveries about orders that came until then have nothing more to tell once the scan is through.
     settles: Option<DateTime<Utc>>,
+    /// Whose days they are.
+    timezone: Tz,
+    /// Every change before this moment should be here already; none where that can't be said or is not asked.
+    known_through: Option<DateTime<Utc>>,
+    /// What should have been here and was not.
+    pub(super) repairs: Repairs,
 }
 
 impl Plan {
@@ -154,14 +179,13 @@ impl Plan {
                 (from, now)
             }
         };
-        let resume_from = run
-            .window_from
-            .and(cursor.resume)
-            .and_then(|resume| resume_point(&resume));
+        let resume = run.window_from.and(cursor.resume);
+        let resume_from = resume.as_ref().and_then(|resume| resume_point(resume));
+        let repairs = resume.as_ref().and_then(|resume| Repairs::read(&resume[REPAIRS]));
         db.commit().await?;
 
         let updated_from = resume_from.map_or(window_from, |resume| resume.max(window_from));
-        let fills = scan == Scan::LastSevenDays || cursor.backfilled_from.is_none();
+        let fills = scan != Scan::SinceWatermark || cursor.backfilled_from.is_none();
         info!(%updated_from, fills, "reading orders");
         Ok(Self {
             scan,
@@ -173,6 +197,9 @@ impl Plan {
             in_sequence: true,
             progress: serde_json::from_value(run.progress.clone()).unwrap_or_default(),
             settles: None,
+            timezone: access.timezone,
+            known_through: cursor.last_synced_order_updated_at.filter(|_| scan == Scan::Reconcile),
+            repairs: repairs.unwrap_or_default(),
         })
     }
 
@@ -217,11 +244,16 @@ impl Plan {
         let db = app.database.write(&run.tenant).await?;
         db.fence_run(run, &self.progress, further).await?;
         db.serialise_account().await?;
+        if let Some(known_through) = self.known_through {
+            let held = db.held_orders(run.integration_id, &read.ids()).await?;
+            self.repairs
+                .note_scanned(&read.facts(), &held, known_through, self.timezone);
+        }
         db.keep_raw_orders(run.integration_id, &read.rows, page.asked_at)
             .await?;
         read.keep(app, &db, run).await?;
         match self.scan {
-            Scan::LastSevenDays => {
+            Scan::LastSevenDays | Scan::Reconcile => {
                 self.note_resume(&db, run).await?;
             }
             Scan::SinceWatermark if self.covers_from.is_none() => {
@@ -255,11 +287,14 @@ impl Plan {
             rebuild_days(app, &db, run, &days).await?;
         }
         match self.scan {
-            Scan::LastSevenDays => db.start_order_cursor(run.integration_id, watermark).await?,
+            Scan::LastSevenDays | Scan::Reconcile => db.start_order_cursor(run.integration_id, watermark).await?,
             Scan::SinceWatermark => db.advance_order_cursor(run.integration_id, watermark).await?,
         }
         db.note_orders_synced_through(run.integration_id, asked_at).await?;
-        db.note_resume(run.integration_id, &self.job_type, None).await?;
+        match self.scan {
+            Scan::Reconcile => self.note_resume(&db, run).await?,
+            _ => db.note_resume(run.integration_id, &self.job_type, None).await?,
+        }
         if let Some(before) = self.settles {
             db.settle_deliveries(run.integration_id, &NAMING_ORDERS, before, WebhookStatus::Processed)
                 .await?;
@@ -269,7 +304,10 @@ impl Plan {
     }
 
     async fn note_resume(&self, db: &TenantDb, run: &Run) -> Result<(), Stopped> {
-        let resume = json!({ UPDATED_FROM: self.proven() });
+        let mut resume = json!({ UPDATED_FROM: self.proven() });
+        if self.scan == Scan::Reconcile {
+            resume[REPAIRS] = self.repairs.to_json();
+        }
         db.note_resume(run.integration_id, &self.job_type, Some(&resume))
             .await?;
         Ok(())
@@ -298,7 +336,7 @@ impl Plan {
 }
 
 /// What there is to tell of a run that is through.
-fn note(progress: &Progress) -> Option<String> {
+pub(super) fn note(progress: &Progress) -> Option<String> {
     (progress.unreadable > 0).then(|| {
         format!(
             "{} of the orders could not be read and are kept aside with the reason; all others are in.",

@@ -10,6 +10,7 @@ use tracing::warn;
 use super::Stopped;
 use crate::app::App;
 use crate::domain::fact::OrderFact;
+use crate::domain::ids::ShopifyOrderId;
 use crate::providers::contract::PulledOrder;
 use crate::queue::Run;
 use crate::store::{OrderRecord, RejectedRecord, TenantDb};
@@ -49,6 +50,10 @@ impl<'a> Page<'a> {
 
     pub(super) fn facts(&self) -> Vec<&'a OrderFact> {
         self.rows.iter().map(|row| row.fact).collect()
+    }
+
+    pub(super) fn ids(&self) -> Vec<ShopifyOrderId> {
+        self.rows.iter().map(|row| row.fact.id).collect()
     }
 
     /// From what was read to numbers: facts, their days, the cells of these days; and what could not be read, aside.

@@ -8,7 +8,10 @@ use super::Stopped;
 use crate::app::App;
 use crate::connections;
 use crate::domain::ids::{ProviderKind, ShopifyOrderId};
-use crate::providers::contract::{OrderPage, OrderQuery, OrdersById, ProviderError, ShopAccess, StoreSource};
+use crate::providers::contract::{
+    OrderCountQuery, OrderListPage, OrderListQuery, OrderPage, OrderQuery, OrdersById, ProviderError, ReportedDay,
+    SalesReportQuery, ShopAccess, StoreSource,
+};
 use crate::queue::Run;
 
 /// The way to a store.
@@ -80,6 +83,33 @@ impl Question for NamedOrders<'_> {
 
     async fn put(&self, source: &dyn StoreSource, access: &ShopAccess) -> Result<OrdersById, ProviderError> {
         source.orders_by_id(access, self.0).await
+    }
+}
+
+#[async_trait]
+impl Question for OrderCountQuery {
+    type Answer = u64;
+
+    async fn put(&self, source: &dyn StoreSource, access: &ShopAccess) -> Result<u64, ProviderError> {
+        source.count_orders(access, self).await
+    }
+}
+
+#[async_trait]
+impl Question for OrderListQuery {
+    type Answer = OrderListPage;
+
+    async fn put(&self, source: &dyn StoreSource, access: &ShopAccess) -> Result<OrderListPage, ProviderError> {
+        source.list_orders(access, self).await
+    }
+}
+
+#[async_trait]
+impl Question for SalesReportQuery {
+    type Answer = Vec<ReportedDay>;
+
+    async fn put(&self, source: &dyn StoreSource, access: &ShopAccess) -> Result<Vec<ReportedDay>, ProviderError> {
+        source.sales_report(access, self).await
     }
 }
 

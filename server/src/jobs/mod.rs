@@ -2,9 +2,10 @@
 //!
 //! | job | when | what |
 //! |---|---|---|
-//! | `shopify_7d_fill` | on connecting, nightly, by hand | everything that changed in the last 7 days; makes these days known |
+//! | `shopify_7d_fill` | on connecting, by hand | everything that changed in the last 7 days; makes these days known |
 //! | `shopify_fresh` | every `SYNC_FRESH_EVERY`, by hand | everything that changed since the last time |
 //! | | when the store tells of an order | that order; everything else only where `SYNC_FRESH_EVERY` is over |
+//! | `shopify_reconcile` | nightly, by hand | the same, then each day's orders against the store's own count, put right |
 //! | `shopify_webhooks` | when the store tells of it | deletions, the app's removal, wishes to be forgotten |
 //! | `shopify_replay` | by hand, after a normaliser was mended; by `shopify_setup`, after a change of time zone | facts and numbers anew from the stored orders |
 //! | `shopify_setup` | on connecting, nightly, when the store's settings change | webhooks, scopes, the store's profile, its token |
@@ -13,6 +14,7 @@ mod retention;
 mod schedule;
 mod shopify_7d_fill;
 mod shopify_fresh;
+mod shopify_reconcile;
 mod shopify_replay;
 mod shopify_setup;
 mod shopify_webhooks;
@@ -53,6 +55,7 @@ impl Handler for Jobs {
         let ended = match run.job_type.parse() {
             Ok(SyncJob::Shopify7dFill) => shopify_7d_fill::run(&self.app, run, stop).await,
             Ok(SyncJob::ShopifyFresh) => shopify_fresh::run(&self.app, run, self.sync.fresh_every, stop).await,
+            Ok(SyncJob::ShopifyReconcile) => shopify_reconcile::run(&self.app, run, stop).await,
             Ok(SyncJob::ShopifyReplay) => shopify_replay::run(&self.app, run, stop).await,
             Ok(SyncJob::ShopifyWebhooks) => shopify_webhooks::run(&self.app, run, stop).await,
             Ok(SyncJob::ShopifySetup) => shopify_setup::run(&self.app, run).await,

@@ -26,8 +26,8 @@ enum Schedule {
 fn schedules(sync: &SyncConfig) -> [(SyncJob, Schedule); 3] {
     [
         (SyncJob::ShopifyFresh, Schedule::Every(sync.fresh_every)),
-        (SyncJob::Shopify7dFill, Schedule::DailyAt(sync.nightly_at)),
         (SyncJob::ShopifySetup, Schedule::DailyAt(sync.nightly_at)),
+        (SyncJob::ShopifyReconcile, Schedule::DailyAt(sync.nightly_at)),
     ]
 }
 

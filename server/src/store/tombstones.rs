@@ -56,6 +56,27 @@ impl TenantDb {
         Ok(Some(days))
     }
 
+    /// Takes back the deletions of orders that the store still had at `seen_at`: the next version to come is taken in.
+    pub async fn unbury_orders(
+        &self,
+        integration_id: IntegrationId,
+        ids: &[ShopifyOrderId],
+        seen_at: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "delete from shopify_tombstones
+              where account_id = $1 and integration_id = $2 and kind = 'order' and shopify_id = any($3)
+                and deleted_at <= $4",
+        )
+        .bind(self.account_id())
+        .bind(integration_id)
+        .bind(ids)
+        .bind(seen_at)
+        .execute(&mut *self.connection().await)
+        .await?;
+        Ok(())
+    }
+
     /// Deletes a product as of `at`, unless a newer version is known.
     pub async fn delete_product(
         &self,

@@ -10,7 +10,13 @@ use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Name, Schema};
 
-const DOCUMENTS: [&str; 4] = ["orders.graphql", "order.graphql", "setup.graphql", "shop.graphql"];
+const DOCUMENTS: &[&str] = &[
+    "orders.graphql",
+    "order.graphql",
+    "reconcile.graphql",
+    "setup.graphql",
+    "shop.graphql",
+];
 
 fn queries() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "..", "queries", "shopify"]

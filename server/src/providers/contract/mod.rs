@@ -3,6 +3,7 @@
 //! A provider turns the outside world into data and stores nothing. Its base address, clock and HTTP client come
 //! through its constructor, so that a test gives it another world.
 
+mod audit;
 mod deliveries;
 mod link;
 mod orders;
@@ -15,6 +16,9 @@ use secrecy::SecretString;
 
 use crate::domain::money::CurrencyCode;
 
+pub use audit::{
+    AuditSource, ListedOrder, OrderCountQuery, OrderListPage, OrderListQuery, ReportedDay, SalesReportQuery,
+};
 pub use deliveries::{DeliveryRefused, DeliverySource};
 pub use link::{Authorize, AuthorizeRequest, Callback, Grant, Provider, Subject, TokenSet};
 pub use orders::{OrderPage, OrderQuery, OrderSource, OrdersById, PulledOrder};
@@ -77,6 +81,6 @@ pub struct ShopAccess {
 }
 
 /// Everything that a store can be asked for, and what it tells.
-pub trait StoreSource: DeliverySource + OrderSource + SetupSource {}
+pub trait StoreSource: AuditSource + DeliverySource + OrderSource + SetupSource {}
 
-impl<T: DeliverySource + OrderSource + SetupSource> StoreSource for T {}
+impl<T: AuditSource + DeliverySource + OrderSource + SetupSource> StoreSource for T {}

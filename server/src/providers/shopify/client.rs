@@ -315,7 +315,7 @@ impl Shopify {
         Ok(read::<wire::shop::ResponseData>(&reply)?.shop)
     }
 
-    /// Asks one question with a token.
+    /// Asks one question with the access of a link.
     pub(super) async fn ask<Q>(&self, access: &ShopAccess, variables: Q::Variables) -> Result<Reply, Refusal>
     where
         Q: GraphQLQuery,
@@ -644,7 +644,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-/// An answer's data, understood.
+/// Reads the data of an answer.
 pub(super) fn read<T: DeserializeOwned>(data: &RawValue) -> Result<T, ProviderError> {
     serde_json::from_str(data.get()).map_err(unexpected)
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! oauth.rs      a store agrees, tokens come and are renewed
 //! webhook.rs    a delivery proves that Shopify sent it
+//! audit.rs      the store's own books: counts, lists, its sales report
 //! client.rs     one question to a store with patience; a page of orders with complete ledgers
 //! wire.rs       the documents of queries/shopify and the shapes of their answers
 //! setup.rs      what a store grants and says of itself; the webhooks it sends
@@ -11,6 +12,7 @@
 //!
 //! No contact data is asked for. Amounts are those in the store's own currency.
 
+mod audit;
 mod client;
 mod normalise;
 mod oauth;
@@ -28,8 +30,9 @@ use sha2::Sha256;
 use url::Url;
 
 use super::contract::{
-    Authorize, AuthorizeRequest, Callback, Grant, OrderPage, OrderQuery, OrderSource, OrdersById, Provider,
-    ProviderError, ShopAccess, TokenSet,
+    AuditSource, Authorize, AuthorizeRequest, Callback, Grant, OrderCountQuery, OrderListPage, OrderListQuery,
+    OrderPage, OrderQuery, OrderSource, OrdersById, Provider, ProviderError, ReportedDay, SalesReportQuery, ShopAccess,
+    TokenSet,
 };
 use super::http::Http;
 use crate::config::ShopifyConfig;
@@ -119,6 +122,25 @@ impl OrderSource for Shopify {
 
     fn replay(&self, payload: &RawValue, timezone: Tz, currency: CurrencyCode) -> Result<OrderFact, String> {
         normalise::replay(payload, timezone, currency)
+    }
+}
+
+#[async_trait]
+impl AuditSource for Shopify {
+    async fn count_orders(&self, access: &ShopAccess, query: &OrderCountQuery) -> Result<u64, ProviderError> {
+        self.order_count(access, query).await
+    }
+
+    async fn list_orders(&self, access: &ShopAccess, query: &OrderListQuery) -> Result<OrderListPage, ProviderError> {
+        self.order_list(access, query).await
+    }
+
+    async fn sales_report(
+        &self,
+        access: &ShopAccess,
+        query: &SalesReportQuery,
+    ) -> Result<Vec<ReportedDay>, ProviderError> {
+        self.report(access, query).await
     }
 }
 

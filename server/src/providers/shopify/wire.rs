@@ -15,6 +15,7 @@ type CurrencyCode = money::CurrencyCode;
 type DateTime = chrono::DateTime<chrono::Utc>;
 type Decimal = money::Decimal;
 type Id = String;
+type Json = Value;
 type OrderDisplayFinancialStatus = String;
 type OrderDisplayFulfillmentStatus = String;
 type UnsignedInt64 = String;
@@ -133,6 +134,35 @@ pub(super) struct WebhookSubscriptionUpdate;
     normalization = "rust"
 )]
 pub(super) struct WebhookSubscriptionDelete;
+/// How many orders there are.
+#[derive(GraphQLQuery)]
+#[graphql(
+    schema_path = "../queries/shopify/admin.graphql",
+    query_path = "../queries/shopify/reconcile.graphql",
+    response_derives = "Debug",
+    normalization = "rust"
+)]
+pub(super) struct OrderCount;
+
+/// Which orders there are.
+#[derive(GraphQLQuery)]
+#[graphql(
+    schema_path = "../queries/shopify/admin.graphql",
+    query_path = "../queries/shopify/reconcile.graphql",
+    response_derives = "Debug",
+    normalization = "rust"
+)]
+pub(super) struct OrderList;
+
+/// The store's own report.
+#[derive(GraphQLQuery)]
+#[graphql(
+    schema_path = "../queries/shopify/admin.graphql",
+    query_path = "../queries/shopify/reconcile.graphql",
+    response_derives = "Debug",
+    normalization = "rust"
+)]
+pub(super) struct SalesReport;
 
 /// An order with its ledger.
 pub(super) type OrderNode = orders_page::OrderParts;

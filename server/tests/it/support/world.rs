@@ -56,6 +56,8 @@ pub(crate) struct World {
     /// The sandbox's address.
     pub(crate) shopify: String,
     pub(crate) http: Client,
+    /// What the app asks stores to grant.
+    scopes: String,
     stop: CancellationToken,
 }
 
@@ -80,6 +82,15 @@ impl World {
 
     /// With a sandbox of the test's making.
     pub(crate) async fn with(now: DateTime<Utc>, tune: impl FnOnce(SandboxConfig) -> SandboxConfig) -> Self {
+        Self::granting(server::config::SHOPIFY_SCOPES, now, tune).await
+    }
+
+    /// With an app that asks stores for these scopes.
+    pub(crate) async fn granting(
+        scopes: &str,
+        now: DateTime<Utc>,
+        tune: impl FnOnce(SandboxConfig) -> SandboxConfig,
+    ) -> Self {
         let fixture = Fixture::new().await;
         let time = Time(Arc::new(Mutex::new(now)));
         let ticking = time.clone();
@@ -100,6 +111,7 @@ impl World {
             address,
             shopify,
             http,
+            scopes: scopes.to_owned(),
             stop,
         };
 
@@ -138,7 +150,7 @@ impl World {
         let shopify = ShopifyConfig {
             api_key: "key".to_owned(),
             api_secrets: vec![API_SECRET.into()],
-            scopes: server::config::SHOPIFY_SCOPES.to_owned(),
+            scopes: self.scopes.clone(),
             api_version: server::config::SHOPIFY_API_VERSION.to_owned(),
             base_url: format!("{}/{{shop}}", self.shopify),
         };

@@ -12,6 +12,7 @@
 //! | `POST /{shop}/_sandbox/orders` | places an order: [`NewOrder`] |
 //! | `POST /{shop}/_sandbox/orders/{id}/refund`, `/edit`, `/cancel` | [`RefundRequest`], [`EditRequest`], [`CancelRequest`] |
 //! | `POST /{shop}/_sandbox/orders/{id}/touch`, `/delete` | takes no body |
+//! | `POST /{shop}/_sandbox/orders/{id}/unlist` | keeps the order out of lists, `"from_changes"` or `"from_lists"`; `null` undoes it |
 //!
 //! Bodies are JSON, an empty one stands for the defaults, and a field that is not known is refused. An order answers with
 //! its [`super::OrderSummary`].
@@ -43,6 +44,7 @@ pub(crate) fn routes() -> Router<Sandbox> {
         .route("/{shop}/_sandbox/orders/{id}/cancel", post(cancel))
         .route("/{shop}/_sandbox/orders/{id}/touch", post(touch))
         .route("/{shop}/_sandbox/orders/{id}/delete", post(delete))
+        .route("/{shop}/_sandbox/orders/{id}/unlist", post(unlist))
 }
 
 /// One fault, or several that are met one after the other.
@@ -163,4 +165,10 @@ async fn touch(State(sandbox): State<Sandbox>, Path((shop, id)): Path<(String, u
 
 async fn delete(State(sandbox): State<Sandbox>, Path((shop, id)): Path<(String, u64)>) -> Answer {
     Ok(Json(sandbox.delete_order(&shop, id)?).into_response())
+}
+
+async fn unlist(State(sandbox): State<Sandbox>, Path((shop, id)): Path<(String, u64)>, body: String) -> Answer {
+    let from = serde_json::from_str(&body).map_err(Refusal::Body)?;
+    sandbox.unlist_order(&shop, id, from)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }

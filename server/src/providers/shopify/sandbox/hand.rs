@@ -14,7 +14,7 @@ use super::order::{
 };
 use super::seed::handmade_order_id;
 use super::shops::Profile;
-use super::state::Store;
+use super::state::{Store, Unlisted};
 use super::{Inner, Sandbox};
 
 /// Why the sandbox does not do what it is asked.
@@ -345,6 +345,25 @@ impl Sandbox {
     pub fn delete_order(&self, shop: &str, order: u64) -> Result<OrderSummary, SandboxError> {
         self.change(shop, order, None, |order, _, now| {
             order.record(now, Change::Deleted);
+            Ok(())
+        })
+    }
+
+    /// Keeps an order out of lists, or with none lets them have it again.
+    ///
+    /// # Errors
+    /// [`SandboxError::UnknownShop`], [`SandboxError::UnknownOrder`].
+    pub fn unlist_order(&self, shop: &str, order: u64, from: Option<Unlisted>) -> Result<(), SandboxError> {
+        let shop = self.shop(shop)?;
+        let now = self.inner.now();
+        self.inner.with_store(shop, now, |store| {
+            if store.shelf(now).order(order).is_none() {
+                return Err(SandboxError::UnknownOrder(order));
+            }
+            match from {
+                Some(from) => store.unlisted.insert(order, from),
+                None => store.unlisted.remove(&order),
+            };
             Ok(())
         })
     }

@@ -59,6 +59,7 @@ pub use self::hand::{
     SandboxError, ShopChange,
 };
 pub use self::order::CancelReason;
+pub use self::state::Unlisted;
 pub use self::webhooks::{Attempt, DeliveryRecord, DeliveryState, WebhookRequest};
 
 /// Tells the sandbox the time. Orders appear, and are paid and refunded, as it goes on.

@@ -82,6 +82,15 @@ impl Search {
 }
 
 impl Filter {
+    /// Whether some term is about this field.
+    pub(crate) fn names(&self, field: &str) -> bool {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(|part| part.names(field)),
+            Self::Not(part) => part.names(field),
+            Self::Term(term) => term.field == field,
+        }
+    }
+
     /// Whether a record, read field by field, passes.
     pub(crate) fn admits(&self, shop: &Profile, content: &dyn Fn(&str) -> Content) -> bool {
         match self {

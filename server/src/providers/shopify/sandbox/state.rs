@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Days, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
 
 use super::cost::Bucket;
 use super::faults::{Fault, Target};
@@ -30,6 +31,8 @@ pub(crate) struct Store {
     pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) next_subscription: u64,
     pub(crate) post: Post,
+    /// Orders that lists keep back.
+    pub(crate) unlisted: HashMap<u64, Unlisted>,
 }
 
 /// What a merchant may change of a shop, as it is now. What was sold before keeps the currency that it was sold in.
@@ -42,6 +45,16 @@ pub(crate) struct Settings {
     pub(crate) updated_at: DateTime<Utc>,
     /// Scopes that every token lacks, whatever was granted.
     pub(crate) withheld_scopes: Vec<String>,
+}
+
+/// What does not find an order although it is there, as a search that is behind.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unlisted {
+    /// Lists by the time of the last change.
+    FromChanges,
+    /// Every list. Counts do find it.
+    FromLists,
 }
 
 /// Orders in the order of writing. A request keeps the shelf that it started with.
@@ -108,6 +121,7 @@ impl Store {
             subscriptions: Vec::new(),
             next_subscription: 1,
             post: Post::new(profile, now),
+            unlisted: HashMap::new(),
         }
     }
 

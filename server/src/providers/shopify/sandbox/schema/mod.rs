@@ -9,6 +9,7 @@ mod customer;
 mod order;
 mod product;
 mod refund;
+mod report;
 mod sale;
 mod scalars;
 mod shop;
@@ -27,6 +28,7 @@ use self::customer::{Customer, CustomerConnection, CustomerSortKeys};
 use self::order::{Order, OrderConnection, OrderSortKeys};
 use self::product::{Product, ProductConnection, ProductSortKeys, ProductVariant};
 use self::refund::Refund;
+use self::report::ShopifyqlQueryResponse;
 use self::shop::{AppInstallation, Count, Shop};
 use self::webhook::{
     WebhookSubscription, WebhookSubscriptionConnection, WebhookSubscriptionCreatePayload,
@@ -37,7 +39,7 @@ use super::Inner;
 use super::order as ledger;
 use super::search::{Content, Kind, Search};
 use super::shops::Profile;
-use super::state::{Settings, Shelf};
+use super::state::{Settings, Shelf, Unlisted};
 
 pub(crate) use self::webhook::WebhookSubscriptionTopic;
 
@@ -58,6 +60,8 @@ pub(crate) struct Scene {
     pub(crate) shop: &'static Profile,
     pub(crate) settings: Settings,
     pub(crate) shelf: Arc<Shelf>,
+    /// Orders that lists keep back.
+    pub(crate) unlisted: HashMap<u64, Unlisted>,
     pub(crate) now: DateTime<Utc>,
     /// Scopes of the token, as granted.
     pub(crate) scopes: Vec<String>,
@@ -179,6 +183,18 @@ impl Scene {
             })
             .cloned()
             .collect()
+    }
+
+    /// The same without those that lists keep back.
+    fn listed_orders(&self, search: &Search) -> Vec<Arc<ledger::Order>> {
+        let mut found = self.found_orders(search);
+        let by_change = search.filter.names("updated_at");
+        found.retain(|order| match self.unlisted.get(&order.id) {
+            None => true,
+            Some(Unlisted::FromChanges) => !by_change,
+            Some(Unlisted::FromLists) => false,
+        });
+        found
     }
 
     fn node(self: &Arc<Self>, id: &str) -> Option<Node> {
@@ -337,7 +353,7 @@ impl QueryRoot {
             reverse: reverse.unwrap_or_default(),
         };
         let key = |order: &Arc<ledger::Order>| sort_key.key(order, scene.now);
-        let page = paginate(scene.found_orders(&search), sort_key.name(), key, window)?;
+        let page = paginate(scene.listed_orders(&search), sort_key.name(), key, window)?;
         Ok(page
             .map(|order| Order {
                 order,
@@ -358,6 +374,12 @@ impl QueryRoot {
         no_saved_searches(saved_search_id)?;
         let search = scene.search(ctx, query.as_deref(), order::SEARCH_FIELDS);
         Ok(Some(Count::of(scene.found_orders(&search).len(), limit)))
+    }
+
+    async fn shopifyql_query(&self, ctx: &Context<'_>, query: String) -> Result<Option<ShopifyqlQueryResponse>> {
+        let scene = scene(ctx);
+        scene.demand("read_reports", "shopifyqlQuery")?;
+        Ok(Some(report::answer(scene, &query)))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the field has so many")]
