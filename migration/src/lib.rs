@@ -22,6 +22,7 @@ mod m20261122_000009_daily;
 mod m20261122_000010_system_functions;
 mod m20261122_000011_schedule_slots;
 mod m20261122_000012_refresh_lease;
+mod m20261122_000016_product_days;
 mod tenancy;
 
 /// Every migration, oldest first: what `server migrate` runs.
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000010_system_functions::Migration),
             Box::new(m20261122_000011_schedule_slots::Migration),
             Box::new(m20261122_000012_refresh_lease::Migration),
+            Box::new(m20261122_000016_product_days::Migration),
         ]
     }
 }

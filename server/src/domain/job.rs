@@ -10,8 +10,12 @@ use super::ids::ProviderKind;
 pub enum SyncJob {
     /// Orders that changed in the last seven days, whatever was read before.
     Shopify7dFill,
+    /// Customers that changed since the last time, without anything that names or reaches them.
+    ShopifyCustomers,
     /// Orders that changed since the last time.
     ShopifyFresh,
+    /// Products that changed since the last time.
+    ShopifyProducts,
     /// Facts and numbers made anew from the stored orders, asking nobody.
     ShopifyReplay,
 }
@@ -23,13 +27,21 @@ pub struct UnknownJob(String);
 
 impl SyncJob {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Shopify7dFill, Self::ShopifyFresh, Self::ShopifyReplay];
+    pub const ALL: [Self; 5] = [
+        Self::Shopify7dFill,
+        Self::ShopifyCustomers,
+        Self::ShopifyFresh,
+        Self::ShopifyProducts,
+        Self::ShopifyReplay,
+    ];
 
     /// The name in the table and in logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Shopify7dFill => "shopify_7d_fill",
+            Self::ShopifyCustomers => "shopify_customers",
             Self::ShopifyFresh => "shopify_fresh",
+            Self::ShopifyProducts => "shopify_products",
             Self::ShopifyReplay => "shopify_replay",
         }
     }
@@ -37,7 +49,11 @@ impl SyncJob {
     /// The kind of link it works on.
     pub const fn provider(self) -> ProviderKind {
         match self {
-            Self::Shopify7dFill | Self::ShopifyFresh | Self::ShopifyReplay => ProviderKind::Shopify,
+            Self::Shopify7dFill
+            | Self::ShopifyCustomers
+            | Self::ShopifyFresh
+            | Self::ShopifyProducts
+            | Self::ShopifyReplay => ProviderKind::Shopify,
         }
     }
 

@@ -17,6 +17,7 @@ mod node;
 mod order;
 mod page;
 mod period;
+mod product;
 mod scalars;
 mod shopify;
 mod sync;
@@ -50,6 +51,7 @@ struct Query(
     home::HomeQuery,
     shopify::ShopifyQuery,
     order::OrderQuery,
+    product::ProductQuery,
     sync::SyncQuery,
     integration::IntegrationQuery,
     kpi::KpiQuery,

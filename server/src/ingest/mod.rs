@@ -13,12 +13,14 @@
 
 mod orders;
 mod page;
+mod records;
 mod replay;
 mod shop;
 
 use std::time::Duration;
 
 pub use orders::{Scan, sync_orders};
+pub use records::sync_records;
 pub use replay::replay_orders;
 
 use crate::connections::AccessError;

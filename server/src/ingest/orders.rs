@@ -24,7 +24,7 @@ const FILL_DAYS: u64 = 7;
 
 /// A change can become visible in the provider's search a little after its own time stamp. The watermark keeps this
 /// distance from the present, so that such an order is still found by the next run.
-const VISIBILITY_LAG: TimeDelta = TimeDelta::minutes(10);
+pub(super) const VISIBILITY_LAG: TimeDelta = TimeDelta::minutes(10);
 
 /// The name of the resume point in `sync_cursors.resume`.
 const UPDATED_FROM: &str = "updated_from";

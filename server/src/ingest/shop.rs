@@ -8,7 +8,9 @@ use super::Stopped;
 use crate::app::App;
 use crate::connections;
 use crate::domain::ids::ProviderKind;
-use crate::providers::contract::{OrderPage, OrderQuery, ProviderError, ShopAccess, StoreSource};
+use crate::providers::contract::{
+    OrderPage, OrderQuery, ProviderError, RecordPage, RecordQuery, ShopAccess, StoreSource,
+};
 use crate::queue::Run;
 
 /// The way to a store.
@@ -68,6 +70,15 @@ impl Question for OrderQuery {
 
     async fn put(&self, source: &dyn StoreSource, access: &ShopAccess) -> Result<OrderPage, ProviderError> {
         source.orders(access, self).await
+    }
+}
+
+#[async_trait]
+impl Question for RecordQuery {
+    type Answer = RecordPage;
+
+    async fn put(&self, source: &dyn StoreSource, access: &ShopAccess) -> Result<RecordPage, ProviderError> {
+        source.records(access, self).await
     }
 }
 

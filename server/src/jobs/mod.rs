@@ -4,11 +4,14 @@
 //! |---|---|---|
 //! | `shopify_7d_fill` | on connecting, nightly, by hand | everything that changed in the last 7 days; makes these days known |
 //! | `shopify_fresh` | every `SYNC_FRESH_EVERY`, by hand | everything that changed since the last time |
+//! | `shopify_products`, `shopify_customers` | nightly, by hand | every product, every customer that changed since the last time |
 //! | `shopify_replay` | by hand, after a normaliser was mended | facts and numbers anew from the stored orders |
 
 mod schedule;
 mod shopify_7d_fill;
+mod shopify_customers;
 mod shopify_fresh;
+mod shopify_products;
 mod shopify_replay;
 
 use async_trait::async_trait;
@@ -44,7 +47,9 @@ impl Handler for Jobs {
     async fn handle(&self, run: &Run, stop: &CancellationToken) -> Outcome {
         let ended = match run.job_type.parse() {
             Ok(SyncJob::Shopify7dFill) => shopify_7d_fill::run(&self.app, run, stop).await,
+            Ok(SyncJob::ShopifyCustomers) => shopify_customers::run(&self.app, run, stop).await,
             Ok(SyncJob::ShopifyFresh) => shopify_fresh::run(&self.app, run, stop).await,
+            Ok(SyncJob::ShopifyProducts) => shopify_products::run(&self.app, run, stop).await,
             Ok(SyncJob::ShopifyReplay) => shopify_replay::run(&self.app, run, stop).await,
             Err(_) => {
                 return Outcome::Fail(Failure {

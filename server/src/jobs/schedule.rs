@@ -23,10 +23,12 @@ enum Schedule {
 }
 
 /// Every schedule there is.
-fn schedules(sync: &SyncConfig) -> [(SyncJob, Schedule); 2] {
+fn schedules(sync: &SyncConfig) -> [(SyncJob, Schedule); 4] {
     [
         (SyncJob::ShopifyFresh, Schedule::Every(sync.fresh_every)),
         (SyncJob::Shopify7dFill, Schedule::DailyAt(sync.nightly_at)),
+        (SyncJob::ShopifyProducts, Schedule::DailyAt(sync.nightly_at)),
+        (SyncJob::ShopifyCustomers, Schedule::DailyAt(sync.nightly_at)),
     ]
 }
 

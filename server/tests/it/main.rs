@@ -13,6 +13,7 @@ mod entities;
 mod http;
 mod layering;
 mod operator;
+mod products;
 mod queue;
 mod shopify_documents;
 mod support;

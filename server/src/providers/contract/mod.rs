@@ -5,6 +5,7 @@
 
 mod link;
 mod orders;
+mod records;
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::domain::money::CurrencyCode;
 
 pub use link::{Authorize, AuthorizeRequest, Callback, Grant, Provider, Subject, TokenSet};
 pub use orders::{OrderPage, OrderQuery, OrderSource, PulledOrder};
+pub use records::{PulledRecord, RecordPage, RecordQuery, RecordSource};
 
 /// A failure, sorted by what to do next. Each text is a sentence for the people who run the account; none holds a
 /// token, an address with a token in it, or contact data.
@@ -73,6 +75,6 @@ pub struct ShopAccess {
 }
 
 /// Everything that a store can be asked for.
-pub trait StoreSource: OrderSource {}
+pub trait StoreSource: OrderSource + RecordSource {}
 
-impl<T: OrderSource> StoreSource for T {}
+impl<T: OrderSource + RecordSource> StoreSource for T {}

@@ -4,7 +4,9 @@
 //! Every store gives this app a bucket of points that refills by the second, and says with each answer how full it is.
 //! A question that the bucket can't pay yet waits here if the wait is short, and goes back to the queue if it is long.
 
+mod connection;
 mod pace;
+mod records;
 
 use std::time::Duration;
 
@@ -88,23 +90,14 @@ impl Shopify {
                 Err(refusal) => return Err(refusal.into()),
             }
         };
-        let spoilt = errors_by_order(&reply.errors)?;
+        let spoilt = errors_by_order(&reply.errors, &["orders", "nodes"])?;
         let page = read::<wire::OrdersData>(&reply.data)?.orders;
         let next = next_cursor(&page.page_info, query.after.as_deref()).map_err(ProviderError::Broken)?;
         let mut orders = Vec::with_capacity(page.nodes.len());
         for (position, node) in page.nodes.into_iter().enumerate() {
-            let reasons: Vec<String> = spoilt
-                .iter()
-                .filter(|(spoilt, _)| *spoilt == position)
-                .map(|(_, reason)| reason.clone())
-                .collect();
-            orders.push(if reasons.is_empty() {
-                self.pulled(access, node).await?
-            } else {
-                unreadable(
-                    node,
-                    format!("Shopify left out a part of this order: {}", reasons.join("; ")),
-                )
+            orders.push(match left_out(&spoilt, position) {
+                None => self.pulled(access, node).await?,
+                Some(reason) => unreadable(node, reason),
             });
         }
         Ok(OrderPage {
@@ -473,17 +466,18 @@ fn judge_status(domain: &str, answer: &Answer) -> Verdict {
     }
 }
 
-/// The errors that spoil single orders, by the order's position in the page; any other error concerns all of it.
-fn errors_by_order(errors: &[ApiError]) -> Result<Vec<(usize, String)>, ProviderError> {
+/// The errors that spoil single orders, by the order's position in the list at `list`; any other error concerns all of
+/// the answer.
+fn errors_by_order(errors: &[ApiError], list: &[&str]) -> Result<Vec<(usize, String)>, ProviderError> {
     let mut spoilt = Vec::new();
     let mut general = Vec::new();
     for error in errors {
-        let [orders, nodes, position, field @ ..] = error.path.as_slice() else {
+        let Some((path, [position, field @ ..])) = error.path.split_at_checked(list.len()) else {
             general.push(error.clone());
             continue;
         };
         match position.as_u64() {
-            Some(position) if orders == "orders" && nodes == "nodes" => {
+            Some(position) if path == list => {
                 let field: Vec<String> = field
                     .iter()
                     .map(|step| step.as_str().map_or_else(|| step.to_string(), str::to_owned))
@@ -499,6 +493,13 @@ fn errors_by_order(errors: &[ApiError]) -> Result<Vec<(usize, String)>, Provider
     } else {
         Err(failed(&general))
     }
+}
+
+/// Why the order at this position can't be read, where errors have spoilt it.
+fn left_out(spoilt: &[(usize, String)], position: usize) -> Option<String> {
+    let of_this = spoilt.iter().filter(|(spoilt, _)| *spoilt == position);
+    let reasons: Vec<&str> = of_this.map(|(_, reason)| reason.as_str()).collect();
+    (!reasons.is_empty()).then(|| format!("Shopify left out a part of this order: {}", reasons.join("; ")))
 }
 
 /// Errors that leave nothing to work with.

@@ -1,8 +1,8 @@
-//! Shopify: stores and their orders.
+//! Shopify: stores, their orders, products and customers.
 //!
 //! ```text
 //! oauth.rs      a store agrees, tokens come and are renewed
-//! client.rs     one question to a store with patience; a page of orders with complete ledgers
+//! client.rs     one question to a store with patience; pages of orders with complete ledgers, of products, of customers
 //! wire.rs       the documents of queries/shopify and the shapes of their answers
 //! normalise.rs  an order's dated ledger becomes a fact, without IO
 //! ```
@@ -23,7 +23,7 @@ use url::Url;
 
 use super::contract::{
     Authorize, AuthorizeRequest, Callback, Grant, OrderPage, OrderQuery, OrderSource, Provider, ProviderError,
-    ShopAccess, TokenSet,
+    RecordPage, RecordQuery, RecordSource, ShopAccess, TokenSet,
 };
 use super::http::Http;
 use crate::config::ShopifyConfig;
@@ -96,6 +96,13 @@ impl OrderSource for Shopify {
 
     fn replay(&self, payload: &RawValue, timezone: Tz, currency: CurrencyCode) -> Result<OrderFact, String> {
         normalise::replay(payload, timezone, currency)
+    }
+}
+
+#[async_trait]
+impl RecordSource for Shopify {
+    async fn records(&self, access: &ShopAccess, query: &RecordQuery) -> Result<RecordPage, ProviderError> {
+        self.record_page(access, query).await
     }
 }
 

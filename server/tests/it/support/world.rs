@@ -55,6 +55,8 @@ pub(crate) struct World {
     /// The sandbox's address.
     pub(crate) shopify: String,
     pub(crate) http: Client,
+    /// What the app asks stores for.
+    scopes: String,
     stop: CancellationToken,
 }
 
@@ -79,6 +81,15 @@ impl World {
 
     /// With a sandbox of the test's making.
     pub(crate) async fn with(now: DateTime<Utc>, tune: impl FnOnce(SandboxConfig) -> SandboxConfig) -> Self {
+        Self::made(now, server::config::SHOPIFY_SCOPES, tune).await
+    }
+
+    /// With an app that asks stores for these scopes alone.
+    pub(crate) async fn with_scopes(now: DateTime<Utc>, scopes: &str) -> Self {
+        Self::made(now, scopes, |config| config).await
+    }
+
+    async fn made(now: DateTime<Utc>, scopes: &str, tune: impl FnOnce(SandboxConfig) -> SandboxConfig) -> Self {
         let fixture = Fixture::new().await;
         let time = Time(Arc::new(Mutex::new(now)));
         let ticking = time.clone();
@@ -99,6 +110,7 @@ impl World {
             address,
             shopify,
             http,
+            scopes: scopes.to_owned(),
             stop,
         };
 
@@ -129,7 +141,7 @@ impl World {
         let shopify = ShopifyConfig {
             api_key: "key".to_owned(),
             api_secrets: vec![API_SECRET.into()],
-            scopes: server::config::SHOPIFY_SCOPES.to_owned(),
+            scopes: self.scopes.clone(),
             api_version: server::config::SHOPIFY_API_VERSION.to_owned(),
             base_url: format!("{}/{{shop}}", self.shopify),
         };
