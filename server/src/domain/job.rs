@@ -10,10 +10,14 @@ use super::ids::ProviderKind;
 pub enum SyncJob {
     /// Orders that changed in the last seven days, whatever was read before.
     Shopify7dFill,
+    /// Customers that changed since the last time, without anything that names or reaches them.
+    ShopifyCustomers,
     /// Orders that changed since the last time.
     ShopifyFresh,
     /// The last seven days held against the store's own count, and put right.
     ShopifyReconcile,
+    /// Products that changed since the last time.
+    ShopifyProducts,
     /// Facts and numbers made anew from the stored orders, asking nobody.
     ShopifyReplay,
     /// What the store told unasked and what needs no question: deletions, the app's removal, privacy.
@@ -31,19 +35,23 @@ impl SyncJob {
     /// All of them.
     pub const ALL: &[Self] = &[
         Self::Shopify7dFill,
+        Self::ShopifyCustomers,
         Self::ShopifyFresh,
+        Self::ShopifyProducts,
         Self::ShopifyReconcile,
         Self::ShopifyReplay,
-        Self::ShopifyWebhooks,
         Self::ShopifySetup,
+        Self::ShopifyWebhooks,
     ];
 
     /// The name in the table and in logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Shopify7dFill => "shopify_7d_fill",
+            Self::ShopifyCustomers => "shopify_customers",
             Self::ShopifyFresh => "shopify_fresh",
             Self::ShopifyReconcile => "shopify_reconcile",
+            Self::ShopifyProducts => "shopify_products",
             Self::ShopifyReplay => "shopify_replay",
             Self::ShopifyWebhooks => "shopify_webhooks",
             Self::ShopifySetup => "shopify_setup",
@@ -54,7 +62,9 @@ impl SyncJob {
     pub const fn provider(self) -> ProviderKind {
         match self {
             Self::Shopify7dFill
+            | Self::ShopifyCustomers
             | Self::ShopifyFresh
+            | Self::ShopifyProducts
             | Self::ShopifyReconcile
             | Self::ShopifyReplay
             | Self::ShopifySetup

@@ -23,11 +23,13 @@ enum Schedule {
 }
 
 /// Every schedule there is.
-fn schedules(sync: &SyncConfig) -> [(SyncJob, Schedule); 3] {
+fn schedules(sync: &SyncConfig) -> [(SyncJob, Schedule); 5] {
     [
         (SyncJob::ShopifyFresh, Schedule::Every(sync.fresh_every)),
         (SyncJob::ShopifySetup, Schedule::DailyAt(sync.nightly_at)),
         (SyncJob::ShopifyReconcile, Schedule::DailyAt(sync.nightly_at)),
+        (SyncJob::ShopifyProducts, Schedule::DailyAt(sync.nightly_at)),
+        (SyncJob::ShopifyCustomers, Schedule::DailyAt(sync.nightly_at)),
     ]
 }
 

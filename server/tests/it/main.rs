@@ -15,6 +15,7 @@ mod http;
 mod layering;
 mod notices;
 mod operator;
+mod products;
 mod queue;
 mod reconcile;
 mod setup;

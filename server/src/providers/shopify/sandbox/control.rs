@@ -13,6 +13,8 @@
 //! | `POST /{shop}/_sandbox/orders/{id}/refund`, `/edit`, `/cancel` | [`RefundRequest`], [`EditRequest`], [`CancelRequest`] |
 //! | `POST /{shop}/_sandbox/orders/{id}/touch`, `/delete` | takes no body |
 //! | `POST /{shop}/_sandbox/orders/{id}/unlist` | keeps the order out of lists, `"from_changes"` or `"from_lists"`; `null` undoes it |
+//! | `POST /{shop}/_sandbox/products/{id}/rename` | `{"title": "…"}` |
+//! | `POST /{shop}/_sandbox/products/{id}/delete` | takes no body |
 //!
 //! Bodies are JSON, an empty one stands for the defaults, and a field that is not known is refused. An order answers with
 //! its [`super::OrderSummary`].
@@ -45,6 +47,8 @@ pub(crate) fn routes() -> Router<Sandbox> {
         .route("/{shop}/_sandbox/orders/{id}/touch", post(touch))
         .route("/{shop}/_sandbox/orders/{id}/delete", post(delete))
         .route("/{shop}/_sandbox/orders/{id}/unlist", post(unlist))
+        .route("/{shop}/_sandbox/products/{id}/rename", post(rename_product))
+        .route("/{shop}/_sandbox/products/{id}/delete", post(delete_product))
 }
 
 /// One fault, or several that are met one after the other.
@@ -53,6 +57,13 @@ pub(crate) fn routes() -> Router<Sandbox> {
 enum Faults {
     Several(Vec<Fault>),
     One(Fault),
+}
+
+/// A product's new name.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewTitle {
+    title: String,
 }
 
 /// What a request that can't be done is told.
@@ -170,5 +181,15 @@ async fn delete(State(sandbox): State<Sandbox>, Path((shop, id)): Path<(String, 
 async fn unlist(State(sandbox): State<Sandbox>, Path((shop, id)): Path<(String, u64)>, body: String) -> Answer {
     let from = serde_json::from_str(&body).map_err(Refusal::Body)?;
     sandbox.unlist_order(&shop, id, from)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn rename_product(State(sandbox): State<Sandbox>, Path((shop, id)): Path<(String, u64)>, body: String) -> Answer {
+    sandbox.rename_product(&shop, id, &read::<NewTitle>(&body)?.title)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn delete_product(State(sandbox): State<Sandbox>, Path((shop, id)): Path<(String, u64)>) -> Answer {
+    sandbox.delete_product(&shop, id)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -3,6 +3,8 @@
 //! A change is recorded now, so that `updatedAt` shows it, and may be dated back with `at`. What had been written for
 //! the order's future is struck out first: from then on its life is the hand's.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -10,11 +12,11 @@ use thiserror::Error;
 
 use super::money::Terms;
 use super::order::{
-    CancelReason, Change, Charges, Customer, Edit, Item, Journey, LineKind, Opening, Order, Reversal, Visit,
+    CancelReason, Change, Charges, Customer, Edit, Item, Journey, LineKind, Opening, Order, Reversal, Sale, Visit,
 };
 use super::seed::handmade_order_id;
 use super::shops::Profile;
-use super::state::{Store, Unlisted};
+use super::state::{ProductChange, Store, Unlisted};
 use super::{Inner, Sandbox};
 
 /// Why the sandbox does not do what it is asked.
@@ -26,6 +28,9 @@ pub enum SandboxError {
     /// Neither visible nor deleted.
     #[error("The store has no order {0}.")]
     UnknownOrder(u64),
+    /// The store does not have it, or does not have it any more.
+    #[error("The store has no product {0}.")]
+    UnknownProduct(u64),
     /// The order can't bear it.
     #[error("{0}")]
     Refused(String),
@@ -208,6 +213,10 @@ pub struct LedgerRow {
     pub action_type: String,
     /// `PRODUCT`, `SHIPPING`, `GIFT_CARD`, …
     pub line_type: String,
+    /// The product behind the line, as long as there is one.
+    pub product_id: Option<u64>,
+    /// What stands on the line; none for a sale of another kind.
+    pub line_title: Option<String>,
     /// Units, where the kind has any.
     pub quantity: Option<i32>,
     /// After discounts, with tax.
@@ -368,6 +377,41 @@ impl Sandbox {
         })
     }
 
+    /// Gives a product another name. Lines of orders keep the name that they were sold under.
+    ///
+    /// # Errors
+    /// [`SandboxError::UnknownShop`], [`SandboxError::UnknownProduct`].
+    pub fn rename_product(&self, shop: &str, product: u64, title: &str) -> Result<(), SandboxError> {
+        let title = title.to_owned();
+        self.change_product(shop, product, |at| ProductChange::Renamed { title, at })
+    }
+
+    /// Deletes a product. Lines of orders keep its name, and nothing stands behind it any more.
+    ///
+    /// # Errors
+    /// [`SandboxError::UnknownShop`], [`SandboxError::UnknownProduct`].
+    pub fn delete_product(&self, shop: &str, product: u64) -> Result<(), SandboxError> {
+        self.change_product(shop, product, |_| ProductChange::Deleted)
+    }
+
+    fn change_product(
+        &self,
+        shop: &str,
+        id: u64,
+        change: impl FnOnce(DateTime<Utc>) -> ProductChange,
+    ) -> Result<(), SandboxError> {
+        let shop = self.shop(shop)?;
+        let now = self.inner.now();
+        self.inner.with_store(shop, now, |store| {
+            let there = store.shelf(now).products(shop, now);
+            if !there.iter().any(|product| product.id == id) {
+                return Err(SandboxError::UnknownProduct(id));
+            }
+            store.change_product(id, change(now));
+            Ok(())
+        })
+    }
+
     /// The ledger of a store up to now: what every number about it can be checked against.
     ///
     /// # Errors
@@ -376,7 +420,12 @@ impl Sandbox {
         let shop = self.shop(shop)?;
         let now = self.inner.now();
         let shelf = self.inner.with_store(shop, now, |store| store.shelf(now));
-        Ok(shelf.orders.iter().flat_map(|order| rows(order, now)).collect())
+        let products: HashSet<u64> = shelf.products(shop, now).iter().map(|product| product.id).collect();
+        Ok(shelf
+            .orders
+            .iter()
+            .flat_map(|order| rows(order, &products, now))
+            .collect())
     }
 
     fn change(
@@ -531,8 +580,9 @@ fn item(line: NewLine) -> Item {
     }
 }
 
-fn rows(order: &Order, now: DateTime<Utc>) -> impl Iterator<Item = LedgerRow> {
+fn rows(order: &Order, products: &HashSet<u64>, now: DateTime<Utc>) -> impl Iterator<Item = LedgerRow> {
     let deleted = order.is_deleted(now);
+    let line = |sale: &Sale| sale.line.and_then(|index| order.lines.get(index));
     order.sales(now).map(move |(agreement, sale)| LedgerRow {
         order_id: order.id,
         order_name: order.name(),
@@ -543,6 +593,10 @@ fn rows(order: &Order, now: DateTime<Utc>) -> impl Iterator<Item = LedgerRow> {
         reason: word(&agreement.reason),
         action_type: word(&sale.action),
         line_type: word(&sale.kind),
+        product_id: line(sale)
+            .and_then(|line| line.product)
+            .filter(|product| products.contains(product)),
+        line_title: line(sale).map(|line| line.title.clone()),
         quantity: sale.quantity,
         total_amount: sale.amounts.total,
         total_tax_amount: sale.amounts.tax,

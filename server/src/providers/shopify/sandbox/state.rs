@@ -13,7 +13,7 @@ use super::faults::{Fault, Target};
 use super::money::CurrencyCode;
 use super::order::Order;
 use super::seed::Calendar;
-use super::shops::Profile;
+use super::shops::{Product, Profile};
 use super::webhooks::Post;
 
 /// A shop's memory.
@@ -57,11 +57,22 @@ pub enum Unlisted {
     FromLists,
 }
 
-/// Orders in the order of writing. A request keeps the shelf that it started with.
+/// Orders in the order of writing, and what a hand changed of the products. A request keeps the shelf that it started
+/// with.
 #[derive(Clone, Default)]
 pub(crate) struct Shelf {
     pub(crate) orders: Vec<Arc<Order>>,
     places: HashMap<u64, usize>,
+    products: HashMap<u64, ProductChange>,
+}
+
+/// What a hand made of a product.
+#[derive(Clone, Debug)]
+pub(crate) enum ProductChange {
+    /// It has another name since.
+    Renamed { title: String, at: DateTime<Utc> },
+    /// It is gone.
+    Deleted,
 }
 
 /// A webhook subscription.
@@ -83,6 +94,21 @@ impl Shelf {
     /// The order with this id, deleted or not.
     pub(crate) fn order(&self, id: u64) -> Option<&Arc<Order>> {
         self.orders.get(*self.places.get(&id)?)
+    }
+
+    /// The products that a shop has now.
+    pub(crate) fn products(&self, shop: &Profile, now: DateTime<Utc>) -> Vec<Product> {
+        let mut products = shop.products(now);
+        products.retain_mut(|product| match self.products.get(&product.id) {
+            Some(ProductChange::Deleted) => false,
+            Some(ProductChange::Renamed { title, at }) => {
+                product.title.clone_from(title);
+                product.updated_at = product.updated_at.max(*at);
+                true
+            }
+            None => true,
+        });
+        products
     }
 
     fn put(&mut self, order: Order) {
@@ -146,6 +172,11 @@ impl Store {
         let before = self.shelf.order(order.id).map(Arc::as_ref);
         self.post.expect_change(order.id, before);
         Arc::make_mut(&mut self.shelf).put(order);
+    }
+
+    /// Changes a product from now on.
+    pub(crate) fn change_product(&mut self, id: u64, change: ProductChange) {
+        Arc::make_mut(&mut self.shelf).products.insert(id, change);
     }
 
     /// A count for the orders placed by hand, from 1.

@@ -38,7 +38,7 @@ use self::webhook::{
 use super::Inner;
 use super::order as ledger;
 use super::search::{Content, Kind, Search};
-use super::shops::Profile;
+use super::shops::{self, Profile};
 use super::state::{Settings, Shelf, Unlisted};
 
 pub(crate) use self::webhook::WebhookSubscriptionTopic;
@@ -129,6 +129,11 @@ impl Scene {
             .order(id)
             .filter(|order| order.is_there(self.now) && order.created_at >= self.oldest)
             .cloned()
+    }
+
+    /// The products that there are.
+    pub(crate) fn products(&self) -> Vec<shops::Product> {
+        self.shelf.products(self.shop, self.now)
     }
 
     /// Customers, worked out once for a request that asks for them.
@@ -442,8 +447,7 @@ impl QueryRoot {
         no_saved_searches(saved_search_id)?;
         let search = scene.search(ctx, query.as_deref(), product::SEARCH_FIELDS);
         let found: Vec<_> = scene
-            .shop
-            .products(scene.now)
+            .products()
             .into_iter()
             .filter(|product| {
                 search
