@@ -8,6 +8,8 @@ use super::ids::ProviderKind;
 /// A job that people may ask for. In `sync_runs.job_type` it stands as [`as_str`](Self::as_str) says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SyncJob {
+    /// Every order there is, back to the store's first day.
+    ShopifyBackfill,
     /// Orders that changed in the last seven days, whatever was read before.
     Shopify7dFill,
     /// Orders that changed since the last time.
@@ -23,11 +25,17 @@ pub struct UnknownJob(String);
 
 impl SyncJob {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Shopify7dFill, Self::ShopifyFresh, Self::ShopifyReplay];
+    pub const ALL: [Self; 4] = [
+        Self::ShopifyBackfill,
+        Self::Shopify7dFill,
+        Self::ShopifyFresh,
+        Self::ShopifyReplay,
+    ];
 
     /// The name in the table and in logs.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::ShopifyBackfill => "shopify_backfill",
             Self::Shopify7dFill => "shopify_7d_fill",
             Self::ShopifyFresh => "shopify_fresh",
             Self::ShopifyReplay => "shopify_replay",
@@ -37,7 +45,9 @@ impl SyncJob {
     /// The kind of link it works on.
     pub const fn provider(self) -> ProviderKind {
         match self {
-            Self::Shopify7dFill | Self::ShopifyFresh | Self::ShopifyReplay => ProviderKind::Shopify,
+            Self::ShopifyBackfill | Self::Shopify7dFill | Self::ShopifyFresh | Self::ShopifyReplay => {
+                ProviderKind::Shopify
+            }
         }
     }
 

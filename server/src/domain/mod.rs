@@ -7,4 +7,5 @@ pub mod ids;
 pub mod job;
 pub mod money;
 pub mod period;
+pub mod throttle;
 pub mod webhook;

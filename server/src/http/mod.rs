@@ -28,6 +28,7 @@ use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use crate::access::Gate;
 use crate::app::App;
 use crate::graphql::{Schema, sdl};
+use crate::telemetry;
 
 /// How long requests in progress may go on once the server has been told to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -45,6 +46,7 @@ pub struct Web {
 
 /// Every URL.
 pub fn router(web: Web) -> Router {
+    telemetry::install();
     Router::new()
         .route("/graphql", post(graphql::post).get(graphql::get))
         .route("/schema.graphql", get(async || sdl()))
@@ -58,6 +60,7 @@ pub fn router(web: Web) -> Router {
         .route("/api/connect/shopify/callback", get(oauth::finish_shopify))
         .route("/api/health-lite", get(health::health_lite))
         .route("/livez", get(health::live))
+        .route("/metrics", get(health::metrics))
         .route("/readyz", get(health::ready))
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
@@ -69,6 +72,18 @@ pub fn router(web: Web) -> Router {
             header::COOKIE,
         ]))
         .layer(middleware::from_fn(trace::observe))
+}
+
+/// Serves what a process without the API tells of itself: that it lives, and what it has counted.
+pub async fn serve_metrics(
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    telemetry::install();
+    let router = Router::new()
+        .route("/livez", get(health::live))
+        .route("/metrics", get(health::metrics));
+    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
 }
 
 /// Serves until `shutdown` is done, then lets requests in progress finish, for [`GRACE`] at most.

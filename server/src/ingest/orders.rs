@@ -8,23 +8,22 @@ use tracing::info;
 
 use super::Stopped;
 use super::page::{Page, rebuild_days};
+use super::pages::Pages;
 use super::shop::Shop;
 use crate::app::App;
 use crate::domain::clock::{local_date, start_of_day};
 use crate::domain::fact::OrderFact;
-use crate::providers::contract::{OrderPage, OrderQuery, ShopAccess};
+use crate::providers::contract::{Meter, OrderPage, ShopAccess};
 use crate::queue::Run;
-use crate::store::{OrderCursor, Progress, TenantDb};
-
-/// Orders asked for at once. The provider takes fewer where a page would cost too much.
-const PAGE: u32 = 50;
+use crate::store::{OrderCursor, Progress, Replaces, TenantDb};
+use crate::telemetry;
 
 /// How many days before today the fill covers.
 const FILL_DAYS: u64 = 7;
 
 /// A change can become visible in the provider's search a little after its own time stamp. The watermark keeps this
 /// distance from the present, so that such an order is still found by the next run.
-const VISIBILITY_LAG: TimeDelta = TimeDelta::minutes(10);
+pub(super) const VISIBILITY_LAG: TimeDelta = TimeDelta::minutes(10);
 
 /// The name of the resume point in `sync_cursors.resume`.
 const UPDATED_FROM: &str = "updated_from";
@@ -47,32 +46,25 @@ pub async fn sync_orders(
     stop: &CancellationToken,
 ) -> Result<Option<String>, Stopped> {
     let mut shop = Shop::open(app, run).await?;
-    let mut plan = Plan::make(app, run, scan, shop.access()).await?;
-    let mut query = plan.first_query();
-    let mut page = shop.ask(&query).await?;
-    loop {
-        let next = page.next.take().map(|after| plan.next_query(after, page.page_size));
-        if next.as_ref().is_some_and(|next| next.after == query.after) {
-            return Err(Stopped::Broken(
-                "The store answers the same page again and again; the sync stops here and will be tried again."
-                    .to_owned(),
-            ));
+    let mut plan = Plan::make(app, run, scan, &shop).await?;
+    let mut pages = Pages::of(&mut shop, plan.updated_from, None);
+    let mut fetched = pages.next().await?;
+    while let Some(page) = fetched {
+        if pages.are_over() {
+            plan.write(app, run, &page).await?;
+            plan.finish(app, run, page.asked_at).await?;
+            break;
         }
-        if stop.is_cancelled() && next.is_some() {
+        if stop.is_cancelled() {
             plan.write(app, run, &page).await?;
             return Err(Stopped::Asked);
         }
-        let Some(next) = next else {
-            plan.write(app, run, &page).await?;
-            plan.finish(app, run, page.asked_at).await?;
-            return Ok(plan.note());
-        };
         // While this page is written, the next one is on its way.
-        let (written, fetched) = tokio::join!(plan.write(app, run, &page), shop.ask(&next));
+        let (written, next) = tokio::join!(plan.write(app, run, &page), pages.next());
         written?;
-        page = fetched?;
-        query = next;
+        fetched = next?;
     }
+    Ok(plan.note())
 }
 
 /// What a run of the scan does, decided once and kept over restarts.
@@ -90,11 +82,13 @@ struct Plan {
     /// Whether pages came in the sequence of their changes; if not, only a finished scan proves anything.
     in_sequence: bool,
     progress: Progress,
+    meter: Meter,
 }
 
 impl Plan {
-    async fn make(app: &App, run: &Run, scan: Scan, access: &ShopAccess) -> Result<Self, Stopped> {
+    async fn make(app: &App, run: &Run, scan: Scan, shop: &Shop<'_>) -> Result<Self, Stopped> {
         let now = app.clock.now();
+        let access = shop.access();
         let db = app.database.write(&run.tenant).await?;
         let cursor = db.order_cursor(run.integration_id, &run.job_type).await?;
         let (window_from, started_at) = match (run.window_from, run.window_to) {
@@ -125,6 +119,7 @@ impl Plan {
             seen_through: updated_from,
             in_sequence: true,
             progress: serde_json::from_value(run.progress.clone()).unwrap_or_default(),
+            meter: shop.meter(),
         })
     }
 
@@ -135,22 +130,6 @@ impl Plan {
             // A watermark without a known day: the first fill has not come through yet.
             (Scan::SinceWatermark, Some(watermark), None) => watermark.min(fill),
             _ => fill,
-        }
-    }
-
-    fn first_query(&self) -> OrderQuery {
-        OrderQuery {
-            updated_from: self.updated_from,
-            after: None,
-            page_size: PAGE,
-        }
-    }
-
-    fn next_query(&self, after: String, page_size: u32) -> OrderQuery {
-        OrderQuery {
-            updated_from: self.updated_from,
-            after: Some(after),
-            page_size,
         }
     }
 
@@ -165,13 +144,14 @@ impl Plan {
             "Orders changed until {} are in.",
             self.seen_through.format("%F %T UTC")
         ));
+        self.progress.throttle = self.meter.reading();
 
         let db = app.database.write(&run.tenant).await?;
         db.fence_run(run, &self.progress, further).await?;
         db.serialise_account().await?;
-        db.keep_raw_orders(run.integration_id, &read.rows, page.asked_at)
+        db.keep_raw_orders(run.integration_id, &read.rows, page.asked_at, Replaces::SameOrOlder)
             .await?;
-        read.keep(app, &db, run).await?;
+        read.keep(app, &db, run, Replaces::SameOrOlder).await?;
         match self.scan {
             Scan::LastSevenDays => {
                 self.note_resume(&db, run).await?;
@@ -185,6 +165,7 @@ impl Plan {
             }
         }
         db.commit().await?;
+        telemetry::page_written(&self.job_type, read.rows.len());
         info!(
             pages = self.progress.pages,
             records = self.progress.records,
@@ -245,13 +226,18 @@ impl Plan {
     }
 
     fn note(&self) -> Option<String> {
-        (self.progress.unreadable > 0).then(|| {
-            format!(
-                "{} of the orders could not be read and are kept aside with the reason; all others are in.",
-                self.progress.unreadable
-            )
-        })
+        unreadable_note(&self.progress)
     }
+}
+
+/// The sentence about orders that were kept aside.
+pub(super) fn unreadable_note(progress: &Progress) -> Option<String> {
+    (progress.unreadable > 0).then(|| {
+        format!(
+            "{} of the orders could not be read and are kept aside with the reason; all others are in.",
+            progress.unreadable
+        )
+    })
 }
 
 /// The moment at which an interrupted scan resumes, as [`Plan::note_resume`] wrote it.
@@ -260,7 +246,7 @@ fn resume_point(resume: &Value) -> Option<DateTime<Utc>> {
 }
 
 /// The first local day that lies wholly after `from`.
-fn first_whole_day(from: DateTime<Utc>, timezone: Tz) -> NaiveDate {
+pub(super) fn first_whole_day(from: DateTime<Utc>, timezone: Tz) -> NaiveDate {
     let day = local_date(from, timezone);
     if start_of_day(day, timezone) == from {
         day

@@ -8,8 +8,12 @@ use super::Stopped;
 use crate::app::App;
 use crate::connections;
 use crate::domain::ids::ProviderKind;
-use crate::providers::contract::{OrderPage, OrderQuery, ProviderError, ShopAccess, StoreSource};
+use crate::providers::contract::{
+    ChangedCountQuery, Extent, ExtentQuery, HistoryState, HistoryStateQuery, Meter, OrderPage, OrderQuery,
+    ProviderError, ShopAccess, StartHistory, Started, StoreSource,
+};
 use crate::queue::Run;
+use crate::store::Progress;
 
 /// The way to a store.
 pub(super) struct Shop<'a> {
@@ -21,8 +25,10 @@ pub(super) struct Shop<'a> {
 
 impl<'a> Shop<'a> {
     pub(super) async fn open(app: &'a App, run: &'a Run) -> Result<Self, Stopped> {
-        let access = connections::shop_access(app, &run.tenant, run.integration_id).await?;
+        let mut access = connections::shop_access(app, &run.tenant, run.integration_id).await?;
         let source = source(app)?;
+        let before: Progress = serde_json::from_value(run.progress.clone()).unwrap_or_default();
+        access.meter = Meter::from_reading(before.throttle);
         Ok(Self {
             app,
             run,
@@ -36,6 +42,16 @@ impl<'a> Shop<'a> {
         &self.access
     }
 
+    /// The provider behind the store.
+    pub(super) fn source(&self) -> &'a dyn StoreSource {
+        self.source
+    }
+
+    /// Counts what the questions cost.
+    pub(super) fn meter(&self) -> Meter {
+        self.access.meter.clone()
+    }
+
     /// Puts one question to the store. Where the authorisation turns out to be gone, the link is marked so.
     pub(super) async fn ask<Q: Question>(&mut self, question: &Q) -> Result<Q::Answer, Stopped> {
         let Run {
@@ -44,7 +60,11 @@ impl<'a> Shop<'a> {
         let mut answer = question.put(self.source, &self.access).await;
         if let Err(ProviderError::Reconnect(why)) = &answer {
             warn!(why, "the store refused the token; trying with a new one");
-            self.access = connections::renew_shop_access(self.app, tenant, *integration_id, &self.access).await?;
+            let renewed = connections::renew_shop_access(self.app, tenant, *integration_id, &self.access).await?;
+            self.access = ShopAccess {
+                meter: self.access.meter.clone(),
+                ..renewed
+            };
             answer = question.put(self.source, &self.access).await;
         }
         if let Err(ProviderError::Reconnect(why)) = &answer {
@@ -68,6 +88,42 @@ impl Question for OrderQuery {
 
     async fn put(&self, source: &dyn StoreSource, access: &ShopAccess) -> Result<OrderPage, ProviderError> {
         source.orders(access, self).await
+    }
+}
+
+#[async_trait]
+impl Question for ExtentQuery {
+    type Answer = Extent;
+
+    async fn put(&self, source: &dyn StoreSource, access: &ShopAccess) -> Result<Extent, ProviderError> {
+        source.extent(access).await
+    }
+}
+
+#[async_trait]
+impl Question for ChangedCountQuery {
+    type Answer = u64;
+
+    async fn put(&self, source: &dyn StoreSource, access: &ShopAccess) -> Result<u64, ProviderError> {
+        source.changed_count(access, self).await
+    }
+}
+
+#[async_trait]
+impl Question for StartHistory {
+    type Answer = Started;
+
+    async fn put(&self, source: &dyn StoreSource, access: &ShopAccess) -> Result<Started, ProviderError> {
+        source.start_history(access).await
+    }
+}
+
+#[async_trait]
+impl Question for HistoryStateQuery<'_> {
+    type Answer = HistoryState;
+
+    async fn put(&self, source: &dyn StoreSource, access: &ShopAccess) -> Result<HistoryState, ProviderError> {
+        source.history_state(access, self).await
     }
 }
 

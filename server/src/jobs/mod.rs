@@ -2,12 +2,14 @@
 //!
 //! | job | when | what |
 //! |---|---|---|
+//! | `shopify_backfill` | by hand | every order there is; makes all days known, back to the store's first |
 //! | `shopify_7d_fill` | on connecting, nightly, by hand | everything that changed in the last 7 days; makes these days known |
 //! | `shopify_fresh` | every `SYNC_FRESH_EVERY`, by hand | everything that changed since the last time |
 //! | `shopify_replay` | by hand, after a normaliser was mended | facts and numbers anew from the stored orders |
 
 mod schedule;
 mod shopify_7d_fill;
+mod shopify_backfill;
 mod shopify_fresh;
 mod shopify_replay;
 
@@ -43,6 +45,7 @@ impl Jobs {
 impl Handler for Jobs {
     async fn handle(&self, run: &Run, stop: &CancellationToken) -> Outcome {
         let ended = match run.job_type.parse() {
+            Ok(SyncJob::ShopifyBackfill) => shopify_backfill::run(&self.app, run, stop).await,
             Ok(SyncJob::Shopify7dFill) => shopify_7d_fill::run(&self.app, run, stop).await,
             Ok(SyncJob::ShopifyFresh) => shopify_fresh::run(&self.app, run, stop).await,
             Ok(SyncJob::ShopifyReplay) => shopify_replay::run(&self.app, run, stop).await,
@@ -71,6 +74,7 @@ impl From<Stopped> for Outcome {
         match stopped {
             Stopped::Asked => Self::Yielded,
             Stopped::Lost => Self::Lost,
+            Stopped::Wait { after, message } => Self::Wait(after, message),
             Stopped::Later { after, why } => Self::Snooze(after, failure("PROVIDER_LATER", why)),
             Stopped::Retry(why) => Self::Retry(failure("PROVIDER_RETRY", why)),
             Stopped::Reconnect(why) => Self::Fail(failure("PROVIDER_RECONNECT", why)),

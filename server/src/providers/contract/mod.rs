@@ -3,7 +3,9 @@
 //! A provider turns the outside world into data and stores nothing. Its base address, clock and HTTP client come
 //! through its constructor, so that a test gives it another world.
 
+mod history;
 mod link;
+mod meter;
 mod orders;
 
 use std::time::Duration;
@@ -13,7 +15,12 @@ use secrecy::SecretString;
 
 use crate::domain::money::CurrencyCode;
 
+pub use history::{
+    ChangedCountQuery, Extent, ExtentQuery, HiddenHistory, HistoryError, HistoryFile, HistoryPart, HistoryParts,
+    HistorySource, HistoryState, HistoryStateQuery, StartHistory, Started,
+};
 pub use link::{Authorize, AuthorizeRequest, Callback, Grant, Provider, Subject, TokenSet};
+pub use meter::Meter;
 pub use orders::{OrderPage, OrderQuery, OrderSource, PulledOrder};
 
 /// A failure, sorted by what to do next. Each text is a sentence for the people who run the account; none holds a
@@ -70,9 +77,11 @@ pub struct ShopAccess {
     pub timezone: Tz,
     /// Amounts in another currency are refused.
     pub currency: CurrencyCode,
+    /// Counts what the calls cost.
+    pub meter: Meter,
 }
 
 /// Everything that a store can be asked for.
-pub trait StoreSource: OrderSource {}
+pub trait StoreSource: HistorySource + OrderSource {}
 
-impl<T: OrderSource> StoreSource for T {}
+impl<T: HistorySource + OrderSource> StoreSource for T {}

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! oauth.rs      a store agrees, tokens come and are renewed
+//! bulk.rs       the whole history as one file, which Shopify prepares
 //! client.rs     one question to a store with patience; a page of orders with complete ledgers
 //! wire.rs       the documents of queries/shopify and the shapes of their answers
 //! normalise.rs  an order's dated ledger becomes a fact, without IO
@@ -9,6 +10,7 @@
 //!
 //! No contact data is asked for. Amounts are those in the store's own currency.
 
+mod bulk;
 mod client;
 mod normalise;
 mod oauth;
@@ -16,14 +18,16 @@ pub mod sandbox;
 mod wire;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use secrecy::SecretString;
 use serde_json::value::RawValue;
 use url::Url;
 
 use super::contract::{
-    Authorize, AuthorizeRequest, Callback, Grant, OrderPage, OrderQuery, OrderSource, Provider, ProviderError,
-    ShopAccess, TokenSet,
+    Authorize, AuthorizeRequest, Callback, ChangedCountQuery, Extent, Grant, HiddenHistory, HistoryError, HistoryFile,
+    HistoryParts, HistorySource, HistoryState, HistoryStateQuery, OrderPage, OrderQuery, OrderSource, Provider,
+    ProviderError, ShopAccess, Started, TokenSet,
 };
 use super::http::Http;
 use crate::config::ShopifyConfig;
@@ -32,6 +36,9 @@ use crate::domain::fact::OrderFact;
 use crate::domain::ids::ProviderKind;
 use crate::domain::money::CurrencyCode;
 
+/// How many members of a list can be reached by following its pages; Shopify ends there.
+const REACH: u64 = 25_000;
+
 /// Shopify as one app sees it.
 #[derive(Debug)]
 pub struct Shopify {
@@ -39,6 +46,7 @@ pub struct Shopify {
     http: Http,
     clock: Clock,
     paces: client::Paces,
+    reach: u64,
 }
 
 impl Shopify {
@@ -49,7 +57,14 @@ impl Shopify {
             http,
             clock,
             paces: client::Paces::default(),
+            reach: REACH,
         }
+    }
+
+    /// As if Shopify's lists ended after so many members.
+    #[must_use]
+    pub fn with_reach(self, reach: u64) -> Self {
+        Self { reach, ..self }
     }
 
     /// The address of `path` at a store. Secrets go there, so nothing but a store's permanent domain is let through.
@@ -90,12 +105,52 @@ impl Provider for Shopify {
 
 #[async_trait]
 impl OrderSource for Shopify {
+    fn reach(&self) -> u64 {
+        self.reach
+    }
+
     async fn orders(&self, access: &ShopAccess, query: &OrderQuery) -> Result<OrderPage, ProviderError> {
         self.order_page(access, query).await
     }
 
     fn replay(&self, payload: &RawValue, timezone: Tz, currency: CurrencyCode) -> Result<OrderFact, String> {
         normalise::replay(payload, timezone, currency)
+    }
+}
+
+#[async_trait]
+impl HistorySource for Shopify {
+    fn hidden_history(&self, scopes: &[String], now: DateTime<Utc>) -> Option<HiddenHistory> {
+        bulk::hidden_history(scopes, now)
+    }
+
+    async fn extent(&self, access: &ShopAccess) -> Result<Extent, ProviderError> {
+        self.history_extent(access).await
+    }
+
+    async fn changed_count(&self, access: &ShopAccess, query: &ChangedCountQuery) -> Result<u64, ProviderError> {
+        self.count_changed(access, query).await
+    }
+
+    async fn start_history(&self, access: &ShopAccess) -> Result<Started, ProviderError> {
+        self.start_bulk(access).await
+    }
+
+    async fn history_state(
+        &self,
+        access: &ShopAccess,
+        query: &HistoryStateQuery<'_>,
+    ) -> Result<HistoryState, ProviderError> {
+        self.bulk_state(access, query).await
+    }
+
+    async fn read_history(
+        &self,
+        access: &ShopAccess,
+        file: &HistoryFile,
+        from: u64,
+    ) -> Result<HistoryParts, HistoryError> {
+        self.read_bulk(access, file, from).await
     }
 }
 
