@@ -22,6 +22,8 @@ mod m20261122_000009_daily;
 mod m20261122_000010_system_functions;
 mod m20261122_000011_schedule_slots;
 mod m20261122_000012_refresh_lease;
+mod m20261122_000013_deliveries;
+mod system;
 mod tenancy;
 
 /// Every migration, oldest first: what `server migrate` runs.
@@ -44,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000010_system_functions::Migration),
             Box::new(m20261122_000011_schedule_slots::Migration),
             Box::new(m20261122_000012_refresh_lease::Migration),
+            Box::new(m20261122_000013_deliveries::Migration),
         ]
     }
 }

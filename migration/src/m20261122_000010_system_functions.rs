@@ -7,6 +7,8 @@
 
 use sea_orm_migration::prelude::*;
 
+use crate::system::{SystemFunction, create_functions, drop_functions};
+
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
@@ -15,63 +17,15 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let connection = manager.get_connection();
         connection.execute_unprepared(REACH).await?;
-        connection
-            .execute_unprepared("grant create on schema system to system")
-            .await?;
-        for function in FUNCTIONS {
-            connection.execute_unprepared(&function.create()).await?;
-        }
-        connection
-            .execute_unprepared("revoke create on schema system from system")
-            .await?;
+        create_functions(connection, FUNCTIONS).await?;
         Ok(())
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let connection = manager.get_connection();
-        for function in FUNCTIONS.iter().rev() {
-            let signature = function.signature;
-            connection
-                .execute_unprepared(&format!("drop function system.{signature}"))
-                .await?;
-        }
+        drop_functions(connection, FUNCTIONS).await?;
         connection.execute_unprepared(DOWN).await?;
         Ok(())
-    }
-}
-
-/// One function that may look across accounts.
-struct SystemFunction {
-    /// Name and argument types, as `drop function` wants them.
-    signature: &'static str,
-    /// Who may call it.
-    callers: &'static str,
-    /// What it is for, kept in the database as its comment.
-    purpose: &'static str,
-    /// Name with argument names, result, language and body: what follows `create function system.`.
-    definition: &'static str,
-}
-
-impl SystemFunction {
-    /// Grants come before the change of owner: afterwards the migrating user may no longer give them.
-    fn create(&self) -> String {
-        let Self {
-            signature,
-            callers,
-            purpose,
-            definition,
-        } = self;
-        format!(
-            "
-            create function system.{definition};
-            comment on function system.{signature} is '{purpose}';
-            revoke all on function system.{signature} from public;
-            grant execute on function system.{signature} to {callers};
-            alter function system.{signature} security definer;
-            alter function system.{signature} set search_path = '';
-            alter function system.{signature} owner to system;
-            "
-        )
     }
 }
 

@@ -106,6 +106,48 @@ impl Topic {
             Self::CustomersDataRequest | Self::CustomersRedact | Self::ShopRedact
         )
     }
+
+    /// The job that deals with it, as `sync_runs.job_type` has it.
+    pub const fn job(self) -> &'static str {
+        match self {
+            Self::OrdersCreate
+            | Self::OrdersUpdated
+            | Self::OrdersCancelled
+            | Self::OrdersEdited
+            | Self::RefundsCreate => "shopify_fresh",
+            Self::ProductsCreate | Self::ProductsUpdate => "shopify_products",
+            Self::CustomersCreate | Self::CustomersUpdate => "shopify_customers",
+            Self::ShopUpdate => "shopify_setup",
+            Self::BulkOperationsFinish => "shopify_backfill",
+            Self::OrdersDelete
+            | Self::ProductsDelete
+            | Self::CustomersDelete
+            | Self::AppUninstalled
+            | Self::CustomersDataRequest
+            | Self::CustomersRedact
+            | Self::ShopRedact => "shopify_webhooks",
+        }
+    }
+
+    /// Whether its job asks the store, and so has to wait until the link is in order. The others say all there is to
+    /// know themselves.
+    pub const fn needs_connection(self) -> bool {
+        !matches!(
+            self,
+            Self::OrdersDelete
+                | Self::ProductsDelete
+                | Self::CustomersDelete
+                | Self::AppUninstalled
+                | Self::CustomersDataRequest
+                | Self::CustomersRedact
+                | Self::ShopRedact
+        )
+    }
+
+    /// Whether it begins no run and only lets one that waits go on at once: without such a run it means nothing.
+    pub const fn only_hurries(self) -> bool {
+        matches!(self, Self::BulkOperationsFinish)
+    }
 }
 
 impl fmt::Display for Topic {
@@ -123,6 +165,34 @@ impl FromStr for Topic {
             .find(|topic| topic.as_str() == name)
             .ok_or_else(|| UnknownTopic(name.to_owned()))
     }
+}
+
+/// Something that a store told, and whose signature was right. The same one may come again, later and out of order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Which store, by its permanent domain in lower case. Not signed: only what is linked counts.
+    pub shop_domain: String,
+    /// What it is about.
+    pub topic: Topic,
+    /// The delivery's own id: the same for every repetition.
+    pub webhook_id: String,
+    /// The event's id: the same for all topics of one event.
+    pub event_id: Option<String>,
+    /// When it happened at the provider.
+    pub triggered_at: Option<DateTime<Utc>>,
+    /// The part of its body that is kept.
+    pub payload: WebhookPayload,
+}
+
+/// What became of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acceptance {
+    /// It is stored, and what it concerns is awake.
+    Accepted,
+    /// It was stored before.
+    Duplicate,
+    /// No account is linked to the store: nothing was stored.
+    UnknownShop,
 }
 
 /// The part of a delivery that is kept: which thing it is about and when that changed. Everything else in a body, such
@@ -208,6 +278,14 @@ mod tests {
         }
         // Shopify's word is `updated`, not `update`.
         assert!("orders/update".parse::<Topic>().is_err());
+    }
+
+    #[test]
+    fn a_topic_that_needs_no_connection_is_for_the_job_that_asks_nobody() {
+        for topic in Topic::ALL {
+            assert_eq!(topic.needs_connection(), topic.job() != "shopify_webhooks", "{topic}");
+            assert!(!topic.is_compliance() || !topic.needs_connection(), "{topic}");
+        }
     }
 
     #[test]

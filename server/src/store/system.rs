@@ -195,6 +195,11 @@ impl<'a> SystemDb<'a> {
         Self { pool }
     }
 
+    /// For the functions that stand in the file of their table family.
+    pub(super) fn pool(&self) -> &'a PgPool {
+        self.pool
+    }
+
     /// The user with this e-mail address, in any case.
     pub async fn find_login(&self, email: &str) -> Result<Option<LoginRow>, StoreError> {
         let row: Option<(UserId, AccountId, Role, Option<String>)> =

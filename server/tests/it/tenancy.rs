@@ -76,9 +76,11 @@ async fn the_list_of_functions_that_cross_accounts_is_closed() {
     assert_eq!(
         functions,
         [
+            "accept_deliveries: api",
             "claim_named_run: worker",
             "claim_run: worker",
             "delete_expired_oauth_states: worker",
+            "delete_old_deliveries: worker",
             "find_account: api, worker",
             "find_api_token: api",
             "find_login: api",
@@ -88,6 +90,7 @@ async fn the_list_of_functions_that_cross_accounts_is_closed() {
             "list_integrations: worker",
             "reap_runs: worker",
             "take_oauth_state: api",
+            "wake_for_deliveries: worker",
         ]
     );
 }
