@@ -23,6 +23,7 @@ mod m20261122_000010_system_functions;
 mod m20261122_000011_schedule_slots;
 mod m20261122_000012_refresh_lease;
 mod m20261122_000013_deliveries;
+mod m20261122_000017_backfill;
 mod system;
 mod tenancy;
 
@@ -47,6 +48,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000011_schedule_slots::Migration),
             Box::new(m20261122_000012_refresh_lease::Migration),
             Box::new(m20261122_000013_deliveries::Migration),
+            Box::new(m20261122_000017_backfill::Migration),
         ]
     }
 }

@@ -10,7 +10,7 @@ use sqlx::types::Json;
 
 use super::{StoreError, Tenant};
 use crate::domain::ids::{
-    AccountId, ApiTokenId, IntegrationId, IntegrationStatus, ProviderKind, Role, RunId, RunTrigger, ShopId, UserId,
+    AccountId, ApiTokenId, IntegrationId, IntegrationStatus, ProviderKind, Role, RunId, ShopId, UserId,
 };
 
 /// The door through which a request or a job finds its tenant.
@@ -115,8 +115,6 @@ pub struct ClaimedRun {
     pub integration_id: IntegrationId,
     /// Which job.
     pub job_type: String,
-    /// What asked for it.
-    pub trigger: RunTrigger,
     /// Whether it is in the lane of the long ones.
     pub is_long: bool,
     /// The fence: every write of the run demands it.
@@ -159,7 +157,6 @@ struct ClaimRow {
     account_id: AccountId,
     integration_id: IntegrationId,
     job_type: String,
-    trigger: RunTrigger,
     is_long: bool,
     run_token: uuid::Uuid,
     attempt: i32,
@@ -175,7 +172,6 @@ impl From<ClaimRow> for ClaimedRun {
             id: row.id,
             integration_id: row.integration_id,
             job_type: row.job_type,
-            trigger: row.trigger,
             is_long: row.is_long,
             run_token: row.run_token,
             attempt: row.attempt,
@@ -320,7 +316,7 @@ impl<'a> SystemDb<'a> {
         takes_long: bool,
     ) -> Result<Option<ClaimedRun>, StoreError> {
         let row: Option<ClaimRow> = sqlx::query_as(
-            "select id, account_id, integration_id, job_type, trigger, lane = 'long' as is_long, run_token, attempt,
+            "select id, account_id, integration_id, job_type, lane = 'long' as is_long, run_token, attempt,
                     window_from, window_to, progress
                from system.claim_run($1, $2, $3)",
         )
@@ -335,7 +331,7 @@ impl<'a> SystemDb<'a> {
     /// Takes this run if it is due, and leases it to the caller.
     pub async fn claim_named_run(&self, id: RunId, lease: Duration) -> Result<NamedClaim, StoreError> {
         let row: Option<ClaimRow> = sqlx::query_as(
-            "select id, account_id, integration_id, job_type, trigger, lane = 'long' as is_long, run_token, attempt,
+            "select id, account_id, integration_id, job_type, lane = 'long' as is_long, run_token, attempt,
                     window_from, window_to, progress
                from system.claim_named_run($1, $2)",
         )

@@ -127,7 +127,7 @@ async fn every_run_is_claimed_once_however_many_workers_ask() {
         while let Some(run) = fixture
             .worker
             .system()
-            .claim_run(Duration::from_secs(60), 1_000)
+            .claim_run(Duration::from_secs(60), 1_000, true)
             .await
             .unwrap()
         {
@@ -158,7 +158,7 @@ async fn an_account_with_many_runs_does_not_keep_others_waiting() {
     while let Some(run) = fixture
         .worker
         .system()
-        .claim_run(Duration::from_secs(60), 2)
+        .claim_run(Duration::from_secs(60), 2, true)
         .await
         .unwrap()
     {
@@ -178,7 +178,7 @@ async fn a_worker_that_lost_its_run_can_write_nothing_more() {
     let first = fixture
         .worker
         .system()
-        .claim_run(Duration::from_secs(60), 2)
+        .claim_run(Duration::from_secs(60), 2, true)
         .await
         .unwrap()
         .unwrap();
@@ -191,7 +191,7 @@ async fn a_worker_that_lost_its_run_can_write_nothing_more() {
     let second = fixture
         .worker
         .system()
-        .claim_run(Duration::from_secs(60), 2)
+        .claim_run(Duration::from_secs(60), 2, true)
         .await
         .unwrap()
         .unwrap();

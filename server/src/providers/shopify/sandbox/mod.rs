@@ -6,6 +6,7 @@
 //! - `oauth`: installation, code exchange, rotating refresh tokens (`token` keeps them alive over a restart);
 //! - `admin`: the GraphQL endpoint: faults, token, `cost` and its bucket, then `schema`, then the answer in Shopify's
 //!   shape;
+//! - `bulk`: what runs over everything in the background, and its files, at `/_bulk/…`;
 //! - `control`: the stage hands' door, `/{shop}/_sandbox/…`: place, refund, edit, cancel and delete orders, ask for
 //!   trouble (`faults`), read the ledger.
 //!
@@ -17,6 +18,7 @@
 //! found. The clock is passed in. No store knows a person's name or address.
 
 mod admin;
+mod bulk;
 mod control;
 mod cost;
 mod dice;
@@ -56,6 +58,7 @@ pub use self::hand::{
     SandboxError,
 };
 pub use self::order::CancelReason;
+pub use self::state::Tally;
 
 /// Tells the sandbox the time. Orders appear, and are paid and refunded, as it goes on.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
@@ -83,6 +86,10 @@ pub struct SandboxConfig {
     pub refuse_permanent_tokens: bool,
     /// Whether orders older than 60 days are hidden from a token without `read_all_orders`.
     pub hide_older_orders: bool,
+    /// How many orders can be reached by following the pages of one query.
+    pub result_cap: usize,
+    /// How long a bulk operation takes for 250 objects, and its file for each 64 KB.
+    pub bulk_pace: Duration,
 }
 
 impl SandboxConfig {
@@ -99,6 +106,8 @@ impl SandboxConfig {
             ask_consent: false,
             refuse_permanent_tokens: false,
             hide_older_orders: false,
+            result_cap: 25_000,
+            bulk_pace: Duration::ZERO,
         }
     }
 }
@@ -157,6 +166,7 @@ impl Sandbox {
             .route("/{shop}/admin/oauth/authorize", get(oauth::authorize))
             .route("/{shop}/admin/oauth/access_token", post(oauth::access_token))
             .route("/{shop}/admin/api/{version}/graphql.json", post(admin::graphql))
+            .route("/_bulk/{shop}/{id}", get(bulk::download))
             .merge(control::routes())
             .fallback(admin::nothing_here)
             .with_state(self.clone())
@@ -183,6 +193,18 @@ impl Sandbox {
         self.inner
             .with_store(shop, self.inner.now(), |store| store.faults.push_back(fault));
         Ok(())
+    }
+
+    /// What a shop was asked so far.
+    ///
+    /// # Errors
+    /// [`SandboxError::UnknownShop`].
+    pub fn tally(&self, shop: &str) -> Result<Tally, SandboxError> {
+        let shop = self.shop(shop)?;
+        Ok(self.inner.with_store(shop, self.inner.now(), |store| Tally {
+            operations: store.operations.len(),
+            ..store.tally.clone()
+        }))
     }
 
     /// Kills every token of a shop, as an uninstallation does.

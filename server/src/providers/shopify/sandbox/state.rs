@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Days, Duration, NaiveDate, Utc};
 
+use super::bulk::Operation;
 use super::cost::Bucket;
 use super::faults::{Fault, Target};
 use super::order::Order;
@@ -25,6 +26,22 @@ pub(crate) struct Store {
     /// Where the shop would deliver webhooks, in the order of creation.
     pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) next_subscription: u64,
+    /// Bulk operations, in the order of creation.
+    pub(crate) operations: Vec<Operation>,
+    pub(crate) tally: Tally,
+}
+
+/// What a shop was asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Questions with a price that were put, those that were turned away included.
+    pub questions: u64,
+    /// Questions that were turned away because the bucket was empty.
+    pub throttled: u64,
+    /// Bulk operations that were begun.
+    pub operations: usize,
+    /// Downloads of their files, by the byte that each began with.
+    pub downloads: Vec<u64>,
 }
 
 /// Orders in the order of writing. A request keeps the shelf that it started with.
@@ -78,6 +95,8 @@ impl Store {
             faults: VecDeque::new(),
             subscriptions: Vec::new(),
             next_subscription: 1,
+            operations: Vec::new(),
+            tally: Tally::default(),
         }
     }
 
