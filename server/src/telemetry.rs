@@ -60,7 +60,10 @@ pub fn render() -> String {
 }
 
 fn describe() {
-    describe_counter!(PROVIDER_QUESTIONS, "Questions put to a provider, by document and outcome");
+    describe_counter!(
+        PROVIDER_QUESTIONS,
+        "Questions put to a provider, by document and outcome"
+    );
     describe_counter!(PROVIDER_POINTS, "Points that questions cost");
     describe_histogram!(PROVIDER_WAIT, "How long questions waited for points");
     describe_counter!(PAGES, "Pages written, by job");

@@ -36,7 +36,10 @@ pub(super) async fn live() -> &'static str {
 
 /// `GET /metrics`: what is counted, for Prometheus.
 pub(super) async fn metrics() -> ([(HeaderName, &'static str); 1], String) {
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], telemetry::render())
+    (
+        [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        telemetry::render(),
+    )
 }
 
 /// `GET /readyz`: requests can be served: the database answers and its schema is this program's.

@@ -308,9 +308,7 @@ impl<'a> Backfill<'a> {
                     ..at
                 };
                 let why = format!("the file has {read} orders where {expected} were announced");
-                return self
-                    .broke_off(again, ProviderError::Retry(why).into())
-                    .await;
+                return self.broke_off(again, ProviderError::Retry(why).into()).await;
             }
         }
         self.state.step = Step::Cover;
@@ -440,7 +438,11 @@ impl<'a> Backfill<'a> {
             }
             return Ok(Slice {
                 from: Some(from),
-                days: if orders < few { (days * 2).min(SLICE_DAYS.1) } else { days },
+                days: if orders < few {
+                    (days * 2).min(SLICE_DAYS.1)
+                } else {
+                    days
+                },
                 ..slice
             });
         }
@@ -565,7 +567,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position) % 3 == 0 {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

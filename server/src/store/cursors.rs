@@ -205,11 +205,7 @@ impl TenantDb {
     }
 
     /// Notes why no earlier days can become known, or that nothing is in the way.
-    pub async fn note_history_limit(
-        &self,
-        integration_id: IntegrationId,
-        why: Option<&str>,
-    ) -> Result<(), StoreError> {
+    pub async fn note_history_limit(&self, integration_id: IntegrationId, why: Option<&str>) -> Result<(), StoreError> {
         sqlx::query(
             "update sync_cursors set history_limit = $3, updated_at = clock_timestamp()
               where account_id = $1 and integration_id = $2",

@@ -40,6 +40,11 @@ impl Meter {
     }
 
     fn count(&self, change: impl FnOnce(&mut Throttle)) {
-        change(self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default());
+        change(
+            self.0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get_or_insert_default(),
+        );
     }
 }

@@ -115,7 +115,10 @@ impl Shopify {
         let said: Vec<&str> = payload.user_errors.iter().map(|error| error.message.as_str()).collect();
         let said = quoted(&said.join("; "));
         Ok(if is_busy {
-            Started::Busy(format!("{} is preparing other data for this app: {said}", access.domain))
+            Started::Busy(format!(
+                "{} is preparing other data for this app: {said}",
+                access.domain
+            ))
         } else {
             Started::Refused(format!("{} prepares no data in bulk: {said}", access.domain))
         })
@@ -134,7 +137,9 @@ impl Shopify {
         let reply = self.ask::<wire::HistoryState>(access, variables).await?.whole()?;
         let data: ResponseData = read(&reply)?;
         let Some(operation) = data.bulk_operation else {
-            return Ok(HistoryState::Failed("Shopify knows the bulk operation no longer".to_owned()));
+            return Ok(HistoryState::Failed(
+                "Shopify knows the bulk operation no longer".to_owned(),
+            ));
         };
         let orders = whole_number(&operation.root_object_count)?;
         let failed = |what: &str| {
@@ -223,7 +228,10 @@ fn opened(answer: &Download, from: u64) -> Result<u64, HistoryError> {
             if begins == Some(from) { Ok(0) } else { Err(gone()) }
         }
         status if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() => {
-            let why = format!("the bulk operation's file can't be had now (status {})", status.as_u16());
+            let why = format!(
+                "the bulk operation's file can't be had now (status {})",
+                status.as_u16()
+            );
             let after = answer.headers.get(RETRY_AFTER).and_then(seconds_in);
             Err(match after {
                 Some(after) => ProviderError::Later { after, why },
@@ -446,7 +454,10 @@ impl Assembly {
             return Ok(complete);
         };
         let Some(open) = &mut self.open else {
-            return Err(format!("the bulk operation's file begins with a part of {}", quoted(&parent)));
+            return Err(format!(
+                "the bulk operation's file begins with a part of {}",
+                quoted(&parent)
+            ));
         };
         if parent == open.id {
             open.agreements.push((object.id, object.text));
@@ -652,12 +663,24 @@ mod tests {
         for (file, orders, reason) in [
             (vec![order(1), order(2), child("A1", "O1")], 0, "no agreement"),
             (
-                vec![order(1), child("A1", "O1"), order(2), child("A2", "O2"), child("A3", "O1")],
+                vec![
+                    order(1),
+                    child("A1", "O1"),
+                    order(2),
+                    child("A2", "O2"),
+                    child("A3", "O1"),
+                ],
                 1,
                 "a part of O1 stands among those of O2",
             ),
             (
-                vec![order(1), child("A1", "O1"), order(2), child("A2", "O2"), child("S1", "A1")],
+                vec![
+                    order(1),
+                    child("A1", "O1"),
+                    order(2),
+                    child("A2", "O2"),
+                    child("S1", "A1"),
+                ],
                 1,
                 "a part of A1 stands among those of O2",
             ),
@@ -677,7 +700,10 @@ mod tests {
         file.insert(1, r#"{"id": "A0", "__parentId": "O1", "#.to_owned());
         let (orders, given_up) = assembled(&file);
         assert_eq!(given_up, None);
-        assert!(orders[0].as_str().is_some_and(|reason| reason.contains("shape")), "{orders:?}");
+        assert!(
+            orders[0].as_str().is_some_and(|reason| reason.contains("shape")),
+            "{orders:?}"
+        );
         assert_eq!(orders[1]["id"], "O2");
     }
 

@@ -170,13 +170,15 @@ impl Shopify {
             let fact = normalise::order_fact(&order, access.timezone, access.currency);
             return Ok(understood(node.to_owned(), fact));
         }
-        Ok(match self.completed(access, node, read(node.get().as_bytes())?).await? {
-            Ok(payload) => {
-                let fact = normalise::replay(&payload, access.timezone, access.currency);
-                understood(payload, fact)
-            }
-            Err(reason) => unreadable(node.to_owned(), reason),
-        })
+        Ok(
+            match self.completed(access, node, read(node.get().as_bytes())?).await? {
+                Ok(payload) => {
+                    let fact = normalise::replay(&payload, access.timezone, access.currency);
+                    understood(payload, fact)
+                }
+                Err(reason) => unreadable(node.to_owned(), reason),
+            },
+        )
     }
 
     /// The order with all of its agreements and sales; a sentence where they don't fit together.
@@ -313,10 +315,7 @@ impl Shopify {
             access_token,
             meter: &Meter::default(),
         };
-        let reply = self
-            .put::<wire::Shop>(asker, 0, wire::shop::Variables)
-            .await?
-            .whole()?;
+        let reply = self.put::<wire::Shop>(asker, 0, wire::shop::Variables).await?.whole()?;
         Ok(read::<wire::shop::ResponseData>(&reply)?.shop)
     }
 
@@ -428,12 +427,12 @@ impl Shopify {
                 Verdict::Refused(refusal) => return Err(refusal),
                 Verdict::Throttled { after, why } => {
                     meter.throttled();
-                    // Others may draw from this bucket and have been told the same: not all should come back at once.
-                    let after = after.mul_f64(StdRng::from_os_rng().random_range(1.0..1.25));
                     if after > SHORT_WAIT || tries >= TRIES {
                         return Err(Refusal::Failed(ProviderError::Later { after, why }));
                     }
-                    self.paces.pause(domain, after);
+                    // Others may draw from this bucket and have been told the same: not all should come back at once.
+                    let spread = StdRng::from_os_rng().random_range(1.0..1.25);
+                    self.paces.pause(domain, after.mul_f64(spread));
                 }
             }
         }

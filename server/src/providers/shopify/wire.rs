@@ -365,7 +365,6 @@ impl OrderNode {
     /// Whether every agreement and every sale is here.
     pub(super) fn is_complete(&self) -> bool {
         let mut agreements = self.agreements.nodes.iter();
-        !self.agreements.page_info.has_next_page
-            && agreements.all(|agreement| !agreement.sales.page_info.has_next_page)
+        !self.agreements.page_info.has_next_page && agreements.all(|agreement| !agreement.sales.page_info.has_next_page)
     }
 }

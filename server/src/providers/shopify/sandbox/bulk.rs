@@ -100,7 +100,11 @@ pub(crate) fn begin(scene: &Arc<Scene>, query: String, grouped: bool, origin: St
         .inner
         .with_store(scene.shop, scene.now, |store| store.next_fault(Target::Bulk));
     let fault = fault.map(|fault| fault.kind);
-    let busy = |running: &str| Refusal::Busy(format!("A bulk query operation for this app and shop is already in progress: {running}."));
+    let busy = |running: &str| {
+        Refusal::Busy(format!(
+            "A bulk query operation for this app and shop is already in progress: {running}."
+        ))
+    };
     match fault {
         Some(FaultKind::BulkRefused) => return Err(Refusal::Denied),
         Some(FaultKind::BulkInProgress) => return Err(busy("gid://shopify/BulkOperation/1")),
@@ -111,7 +115,9 @@ pub(crate) fn begin(scene: &Arc<Scene>, query: String, grouped: bool, origin: St
     page_everything(&mut document);
     let operation = scene.inner.with_store(scene.shop, scene.now, |store| {
         let running = store.operations.iter().filter(|it| it.status == Status::Running);
-        let running: Vec<_> = running.map(|it| format!("gid://shopify/BulkOperation/{}", it.id)).collect();
+        let running: Vec<_> = running
+            .map(|it| format!("gid://shopify/BulkOperation/{}", it.id))
+            .collect();
         if running.len() >= AT_ONCE {
             return Err(busy(&running.join(", ")));
         }
@@ -278,12 +284,7 @@ impl Work {
 }
 
 /// Writes the objects of a connection, each followed by those of its own connections.
-fn write_lines(
-    connection: &Value,
-    parent: Option<&str>,
-    depth: usize,
-    lines: &mut Vec<Line>,
-) -> Result<(), ErrorCode> {
+fn write_lines(connection: &Value, parent: Option<&str>, depth: usize, lines: &mut Vec<Line>) -> Result<(), ErrorCode> {
     if depth > 0 && connection["pageInfo"]["hasNextPage"] == true {
         return Err(ErrorCode::InternalServerError);
     }
@@ -323,7 +324,9 @@ fn check(document: &ExecutableDocument) -> Result<(), String> {
     match connections {
         0 => Err("Bulk queries must contain at least one connection".to_owned()),
         1..=MOST_CONNECTIONS => Ok(()),
-        _ => Err(format!("Bulk queries cannot contain more than {MOST_CONNECTIONS} connections")),
+        _ => Err(format!(
+            "Bulk queries cannot contain more than {MOST_CONNECTIONS} connections"
+        )),
     }
 }
 
@@ -430,10 +433,7 @@ fn plain_field(name: &str, items: Vec<Positioned<Selection>>) -> Positioned<Sele
         directives: Vec::new(),
         selection_set: Positioned::new(SelectionSet { items }, Pos::default()),
     };
-    Positioned::new(
-        Selection::Field(Positioned::new(field, Pos::default())),
-        Pos::default(),
-    )
+    Positioned::new(Selection::Field(Positioned::new(field, Pos::default())), Pos::default())
 }
 
 fn sign(inner: &Inner, path: &str, expires: i64) -> String {
@@ -498,7 +498,11 @@ pub(crate) async fn download(
     let mut text = file.text;
     let first = from.unwrap_or(0);
     if first > 0 && first >= all {
-        return (StatusCode::RANGE_NOT_SATISFIABLE, [(CONTENT_RANGE, format!("bytes */{all}"))]).into_response();
+        return (
+            StatusCode::RANGE_NOT_SATISFIABLE,
+            [(CONTENT_RANGE, format!("bytes */{all}"))],
+        )
+            .into_response();
     }
     let text = text.split_off(first);
     let length = text.len();
@@ -539,4 +543,3 @@ fn pieces(
         Some((Ok(piece), (rest, sent)))
     })
 }
-

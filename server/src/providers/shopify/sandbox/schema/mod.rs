@@ -562,7 +562,9 @@ impl Mutation {
         #[graphql(default)] group_objects: bool,
         query: String,
     ) -> Result<Option<BulkOperationRunQueryPayload>> {
-        let origin = ctx.data_opt::<Origin>().map_or_else(String::new, |origin| origin.0.clone());
+        let origin = ctx
+            .data_opt::<Origin>()
+            .map_or_else(String::new, |origin| origin.0.clone());
         match operations::begin(scene(ctx), query, group_objects, origin) {
             Ok(operation) => Ok(Some(BulkOperationRunQueryPayload::begun(operation))),
             Err(Refusal::Denied) => Err(access_denied("bulkOperationRunQuery", "`read_orders` access scope.")),
