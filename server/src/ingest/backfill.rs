@@ -269,7 +269,7 @@ impl<'a> Backfill<'a> {
                 }
             }
         };
-        let (expected, mut read) = (file.orders, reading.orders);
+        let (expected, mut read, stuck) = (file.orders, reading.orders, reading.stuck);
         if read < expected || reading.offset == 0 {
             let opened = shop.source().read_history(shop.access(), &file, reading.offset).await;
             let mut parts = match opened {
@@ -305,6 +305,7 @@ impl<'a> Backfill<'a> {
                 let again = Reading {
                     offset: 0,
                     orders: 0,
+                    stuck,
                     ..at
                 };
                 let why = format!("the file has {read} orders where {expected} were announced");
@@ -505,6 +506,8 @@ impl<'a> Backfill<'a> {
             db.note_history_limit(integration_id, why).await?;
             // Where no other job has come through yet, all changes since the beginning are still to be read.
             db.start_order_cursor(integration_id, self.state.began_at - VISIBILITY_LAG)
+                .await?;
+            db.note_orders_synced_through(integration_id, self.state.began_at)
                 .await?;
             rebuild_presets(self.app, &db).await?;
             self.settle(&db).await?;

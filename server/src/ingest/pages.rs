@@ -30,8 +30,9 @@ impl<'a, 'b> Pages<'a, 'b> {
             after: None,
             page_size: PAGE,
         };
+        let reach = shop.source().reach();
         Self {
-            reach: shop.source().reach() / 5 * 4,
+            reach: reach.saturating_sub(PAGE.into()).min(reach / 5 * 4),
             shop,
             query: Some(query),
             reached: 0,

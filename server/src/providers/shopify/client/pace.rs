@@ -21,6 +21,10 @@ const MARGIN: Duration = Duration::from_millis(50);
 const LEAST_RATE: f64 = 100.0;
 /// The most that a single question may cost at any store.
 const DEAREST: f64 = 1_000.0;
+/// What a question that asks for no list is taken to cost while that is not known.
+const PLAIN: f64 = 100.0;
+/// How often a store that has not answered yet is thought of again.
+const LOOK: Duration = Duration::from_millis(100);
 /// After so many pages of the size that works, one between it and the refused size is tried.
 const GROW_AFTER: u32 = 20;
 /// After this time a refused size is tried again: documents stay, but Shopify's prices may change.
@@ -150,7 +154,7 @@ impl Drop for Turn {
 /// What is known of one store's bucket, as of `at`.
 #[derive(Debug, Default)]
 struct Bucket {
-    /// None before the first answer: then everything is asked at once.
+    /// None before the first answer.
     known: Option<Level>,
     /// Points of questions on their way, by ticket.
     on_their_way: BTreeMap<u64, f64>,
@@ -179,7 +183,12 @@ impl Bucket {
             .paused_until
             .map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
         let Some(level) = self.known else {
-            return pause;
+            // One question goes ahead: its answer tells how much there is for the others.
+            return if self.on_their_way.is_empty() {
+                pause
+            } else {
+                pause.max(LOOK)
+            };
         };
         let spoken_for: f64 = self.on_their_way.values().sum();
         // What the bucket can never hold is asked for when it is full, and refused for good.
@@ -225,14 +234,13 @@ impl Bucket {
         self.paused_until = self.paused_until.max(Some(until));
     }
 
-    /// What the document cost the last time at this size. At a smaller size than any known one it can't be more than
-    /// there; at a larger one it may be anything. A document that was never put is taken to cost nothing.
+    /// What the document cost the last time at this size. At a smaller size than a known one it can't be more than there;
+    /// at a larger one it may be anything.
     fn cost(&self, (document, size): Question) -> f64 {
-        let mut known = self.costs.range((document, 0)..=(document, u32::MAX));
         match self.costs.range((document, size)..=(document, u32::MAX)).next() {
             Some((_, cost)) => *cost,
-            None if known.next().is_some() => DEAREST,
-            None => 0.0,
+            None if size == 0 => PLAIN,
+            None => DEAREST,
         }
     }
 
@@ -433,7 +441,8 @@ mod tests {
             (PAGE, 600.0),
             (("OrdersPage", 100), 600.0),
             (("OrdersPage", 251), DEAREST),
-            (("Shop", 0), 0.0),
+            (("Shop", 0), PLAIN),
+            (("ProductsPage", 1), DEAREST),
         ] {
             assert_eq!(bucket.cost(question), cost, "{question:?}");
         }
