@@ -26,6 +26,8 @@ pub struct Model {
     pub insights_synced_through: Option<Date>,
     /// The first covered day; earlier ones are not synced, not zero.
     pub backfilled_from: Option<Date>,
+    /// Why no earlier days can become known.
+    pub history_limit: Option<String>,
     /// Where an unfinished run goes on, by job.
     #[sea_orm(column_type = "JsonBinary")]
     pub resume: Json,

@@ -59,6 +59,8 @@ pub struct Model {
     pub created_at: DateTimeUtc,
     /// The moment of its schedule that it stands for; none where no schedule asked.
     pub slot: Option<DateTimeUtc>,
+    /// `long` or `short`, as the job's name says; computed by the database.
+    pub lane: String,
     /// The integration itself.
     #[sea_orm(belongs_to, from = "(account_id, integration_id)", to = "(account_id, id)")]
     pub integration: BelongsTo<super::integrations::Entity>,

@@ -26,6 +26,7 @@ mod m20261122_000013_deliveries;
 mod m20261122_000014_tombstones_redactions;
 mod m20261122_000015_webhook_subscriptions;
 mod m20261122_000016_product_days;
+mod m20261122_000017_backfill;
 mod m20261122_000018_reconciliations;
 mod system;
 mod tenancy;
@@ -53,8 +54,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000013_deliveries::Migration),
             Box::new(m20261122_000014_tombstones_redactions::Migration),
             Box::new(m20261122_000015_webhook_subscriptions::Migration),
-            Box::new(m20261122_000018_reconciliations::Migration),
             Box::new(m20261122_000016_product_days::Migration),
+            Box::new(m20261122_000017_backfill::Migration),
+            Box::new(m20261122_000018_reconciliations::Migration),
         ]
     }
 }

@@ -334,6 +334,16 @@ impl Settings {
         }
     }
 
+    /// `METRICS_ADDR`: where a worker serves `/metrics` and `/livez`; nowhere without.
+    pub fn metrics_address(&mut self) -> Option<SocketAddr> {
+        let text = self.optional("METRICS_ADDR")?;
+        let address = text.trim().parse().ok();
+        if address.is_none() {
+            self.problem("METRICS_ADDR is wrong; expected an address and port such as 127.0.0.1:9100");
+        }
+        address
+    }
+
     /// `LOG_FORMAT`: `text` (the default) or `json`.
     pub fn log_format(&mut self) -> LogFormat {
         self.parsed_with(
@@ -458,6 +468,7 @@ mod tests {
             ("JWT_SECRET", "short"),
             ("ENCRYPTION_KEYS", "k1:AAAA"),
             ("SYNC_FRESH_EVERY", "1s"),
+            ("METRICS_ADDR", "9100"),
             ("SHOPIFY_BASE_URL", "https://fixed.example"),
         ]);
         settings.web_database();
@@ -466,8 +477,9 @@ mod tests {
         settings.auth();
         settings.encryption();
         settings.sync();
+        settings.metrics_address();
         settings.shopify();
-        let ConfigError(problems) = settings.finish(()).expect_err("six settings are wrong");
+        let ConfigError(problems) = settings.finish(()).expect_err("nine settings are wrong");
         let names: Vec<&str> = problems
             .iter()
             .filter_map(|problem| problem.split_whitespace().next())
@@ -480,6 +492,7 @@ mod tests {
                 "JWT_SECRET",
                 "ENCRYPTION_KEYS",
                 "SYNC_FRESH_EVERY",
+                "METRICS_ADDR",
                 "SHOPIFY_API_KEY",
                 "SHOPIFY_API_SECRET",
                 "SHOPIFY_BASE_URL",

@@ -17,3 +17,4 @@ pub mod jobs;
 pub mod providers;
 pub mod queue;
 pub mod store;
+pub mod telemetry;

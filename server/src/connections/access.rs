@@ -14,7 +14,7 @@ use super::{note_needs_reauth, sealed};
 use crate::app::App;
 use crate::cipher::{CipherError, TokenKind, TokenPlace};
 use crate::domain::ids::{IntegrationId, IntegrationStatus, ProviderKind};
-use crate::providers::contract::{ProviderError, ShopAccess, TokenSet};
+use crate::providers::contract::{Meter, ProviderError, ShopAccess, TokenSet};
 use crate::store::{StoreError, Tenant, TenantDb};
 
 /// A token is renewed when it has less than this left.
@@ -284,6 +284,7 @@ async fn open(app: &App, db: &TenantDb, integration_id: IntegrationId, wish: &Wi
             timezone,
             currency,
             domain: shop.domain,
+            meter: Meter::default(),
         },
         access_expires_at,
         refresh_token,

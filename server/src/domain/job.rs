@@ -8,6 +8,8 @@ use super::ids::ProviderKind;
 /// A job that people may ask for. In `sync_runs.job_type` it stands as [`as_str`](Self::as_str) says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SyncJob {
+    /// Every order there is, back to the store's first day.
+    ShopifyBackfill,
     /// Orders that changed in the last seven days, whatever was read before.
     Shopify7dFill,
     /// Customers that changed since the last time, without anything that names or reaches them.
@@ -34,6 +36,7 @@ pub struct UnknownJob(String);
 impl SyncJob {
     /// All of them.
     pub const ALL: &[Self] = &[
+        Self::ShopifyBackfill,
         Self::Shopify7dFill,
         Self::ShopifyCustomers,
         Self::ShopifyFresh,
@@ -47,6 +50,7 @@ impl SyncJob {
     /// The name in the table and in logs.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::ShopifyBackfill => "shopify_backfill",
             Self::Shopify7dFill => "shopify_7d_fill",
             Self::ShopifyCustomers => "shopify_customers",
             Self::ShopifyFresh => "shopify_fresh",
@@ -61,7 +65,8 @@ impl SyncJob {
     /// The kind of link it works on.
     pub const fn provider(self) -> ProviderKind {
         match self {
-            Self::Shopify7dFill
+            Self::ShopifyBackfill
+            | Self::Shopify7dFill
             | Self::ShopifyCustomers
             | Self::ShopifyFresh
             | Self::ShopifyProducts
@@ -75,7 +80,13 @@ impl SyncJob {
     /// What is queued when a link of this kind is made, in this sequence.
     pub const fn of_connect(provider: ProviderKind) -> &'static [Self] {
         match provider {
-            ProviderKind::Shopify => &[Self::ShopifySetup, Self::Shopify7dFill],
+            ProviderKind::Shopify => &[
+                Self::ShopifySetup,
+                Self::Shopify7dFill,
+                Self::ShopifyProducts,
+                Self::ShopifyCustomers,
+                Self::ShopifyBackfill,
+            ],
             ProviderKind::Meta => &[],
         }
     }

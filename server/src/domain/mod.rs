@@ -8,5 +8,6 @@ pub mod job;
 pub mod money;
 pub mod period;
 pub mod record;
+pub mod throttle;
 pub mod webhook;
 pub mod window;

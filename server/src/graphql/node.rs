@@ -77,7 +77,6 @@ impl NodeKey {
 /// Something with an id by which it can be found again.
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "Opaque, for `node`."))]
-#[expect(clippy::large_enum_variant, reason = "a handful at a time, and moved once")]
 pub(super) enum Node {
     Integration(Integration),
     SyncRun(SyncRun),

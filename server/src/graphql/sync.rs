@@ -13,6 +13,7 @@ use super::scalars::{Date, DateTime};
 use crate::access::Action;
 use crate::domain::ids::{self, RunId, RunTrigger};
 use crate::domain::job;
+use crate::domain::throttle::Throttle;
 use crate::queue::{self, NewRun};
 use crate::store::{AuditEntry, IntegrationRow, RunFilter, RunKey, RunRow, SyncStatusRow, TenantDb};
 
@@ -20,6 +21,9 @@ use crate::store::{AuditEntry, IntegrationRow, RunFilter, RunKey, RunRow, SyncSt
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "job::SyncJob")]
 pub(super) enum SyncJob {
+    /// Every order there is, back to the store's first day.
+    #[graphql(name = "SHOPIFY_BACKFILL")]
+    ShopifyBackfill,
     /// Orders that changed in the last seven days, whatever was read before.
     #[graphql(name = "SHOPIFY_7D_FILL")]
     Shopify7dFill,
@@ -96,6 +100,36 @@ pub(super) struct SyncProgress {
     unreadable: u64,
     /// Where it stands, in a sentence.
     message: Option<String>,
+    /// How it got on with the provider's limits; null where it has asked nothing yet.
+    throttle: Option<SyncThrottle>,
+}
+
+/// A provider gives every store a bucket of points that questions draw from and that refills by the second. This is how
+/// a run got on with it.
+#[derive(SimpleObject)]
+pub(super) struct SyncThrottle {
+    /// How long the run has waited for points, in milliseconds.
+    waited_ms: u64,
+    /// How many of its questions were turned away because the bucket was empty.
+    throttled: u64,
+    /// Points in the bucket when the provider last said so.
+    available: u64,
+    /// Points that the bucket holds when it is full.
+    maximum: u64,
+    /// Points that flow in each second.
+    restore_rate: u64,
+}
+
+impl From<Throttle> for SyncThrottle {
+    fn from(throttle: Throttle) -> Self {
+        Self {
+            waited_ms: throttle.waited_ms,
+            throttled: throttle.throttled,
+            available: throttle.available,
+            maximum: throttle.maximum,
+            restore_rate: throttle.restore_rate,
+        }
+    }
 }
 
 pub(super) struct SyncRun(pub(super) RunRow);
@@ -182,6 +216,7 @@ impl SyncRun {
             records: progress.records,
             unreadable: progress.unreadable,
             message: progress.message.clone(),
+            throttle: progress.throttle.map(SyncThrottle::from),
         }
     }
 
@@ -241,6 +276,12 @@ impl IntegrationSyncStatus {
     /// The first day that is known as a whole, in the days of the store or ad account.
     async fn covered_from(&self) -> Option<Date> {
         self.row.backfilled_from.map(Date)
+    }
+
+    /// Why no earlier days can become known and what to do about it, where that is so: the provider does not show the
+    /// whole history to this app. Null otherwise.
+    async fn history_limit(&self) -> Option<&str> {
+        self.row.history_limit.as_deref()
     }
 
     /// The newest failure that no later success of the same job has mended.

@@ -1,15 +1,18 @@
-//! Whether the server lives, is ready, and reaches its database.
+//! Whether the server lives, is ready, and reaches its database; and what it has counted.
 
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderName;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::Web;
 use super::error::Failure;
 use super::trace::TraceId;
+use crate::telemetry;
 
 /// A check that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -29,6 +32,14 @@ pub(super) async fn health_lite(State(web): State<Web>, trace: TraceId) -> Respo
 /// `GET /livez`: the process runs. Asks nobody, so that a database that is away does not get the process killed.
 pub(super) async fn live() -> &'static str {
     "ok"
+}
+
+/// `GET /metrics`: what is counted, for Prometheus.
+pub(super) async fn metrics() -> ([(HeaderName, &'static str); 1], String) {
+    (
+        [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        telemetry::render(),
+    )
 }
 
 /// `GET /readyz`: requests can be served: the database answers and its schema is this program's.

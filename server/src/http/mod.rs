@@ -30,6 +30,7 @@ use crate::access::Gate;
 use crate::app::App;
 use crate::graphql::{Schema, sdl};
 use crate::ingest::Inbox;
+use crate::telemetry;
 
 /// How long requests in progress may go on once the server has been told to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -51,6 +52,7 @@ pub struct Web {
 
 /// Every URL.
 pub fn router(web: Web) -> Router {
+    telemetry::install();
     Router::new()
         .route("/graphql", post(graphql::post).get(graphql::get))
         .route("/schema.graphql", get(async || sdl()))
@@ -68,6 +70,7 @@ pub fn router(web: Web) -> Router {
         )
         .route("/api/health-lite", get(health::health_lite))
         .route("/livez", get(health::live))
+        .route("/metrics", get(health::metrics))
         .route("/readyz", get(health::ready))
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
@@ -79,6 +82,18 @@ pub fn router(web: Web) -> Router {
             header::COOKIE,
         ]))
         .layer(middleware::from_fn(trace::observe))
+}
+
+/// Serves what a process without the API tells of itself: that it lives, and what it has counted.
+pub async fn serve_metrics(
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    telemetry::install();
+    let router = Router::new()
+        .route("/livez", get(health::live))
+        .route("/metrics", get(health::metrics));
+    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
 }
 
 /// Serves until `shutdown` is done, then lets requests in progress finish, for [`GRACE`] at most. Deliveries that stand

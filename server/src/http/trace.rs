@@ -6,9 +6,9 @@ use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
-use axum::extract::{FromRequestParts, Request};
+use axum::extract::{FromRequestParts, MatchedPath, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures::FutureExt;
@@ -16,6 +16,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::error::Failure;
+use crate::telemetry;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest id that is taken over from a caller.
@@ -66,14 +67,18 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
         path = request.uri().path(),
     );
     let began = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
     async {
         let mut response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
             Ok(response) => response,
             Err(_) => Failure::internal(&"a handler panicked").to_problem(&trace),
         };
         let status = response.status().as_u16();
-        let milliseconds = began.elapsed().as_millis();
-        tracing::info!(status, milliseconds, "answered");
+        let took = began.elapsed();
+        tracing::info!(status, milliseconds = took.as_millis(), "answered");
+        let route = route.as_ref().map_or("none", MatchedPath::as_str);
+        telemetry::request_answered(plain_method(&method), route, status, took);
         let headers = response.headers_mut();
         if let Ok(id) = HeaderValue::from_str(trace.as_str()) {
             headers.insert(REQUEST_ID, id);
@@ -85,4 +90,14 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
     }
     .instrument(span)
     .await
+}
+
+/// A caller can send any word as a method; only the usual ones are counted apart.
+fn plain_method(method: &Method) -> &str {
+    match *method {
+        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE | Method::OPTIONS => {
+            method.as_str()
+        }
+        _ => "other",
+    }
 }

@@ -16,11 +16,13 @@
 //! or after a page, and the next attempt resumes at the saved cursor. Running anything twice changes nothing. While a
 //! page is written the next one is already on its way.
 
+mod backfill;
 mod inbox;
 mod named;
 mod notices;
 mod orders;
 mod page;
+mod pages;
 mod reconcile;
 mod records;
 mod repairs;
@@ -29,6 +31,7 @@ mod shop;
 
 use std::time::Duration;
 
+pub use backfill::backfill_orders;
 pub use inbox::{Inbox, InboxError};
 pub use notices::work_through_notices;
 pub use orders::{Scan, sync_fresh_orders, sync_orders};
@@ -49,6 +52,14 @@ pub enum Stopped {
     /// The run belongs to another worker now, or was cancelled.
     #[error("the run belongs to another worker now, or was cancelled")]
     Lost,
+    /// Something was set going and is not ready yet. No failure.
+    #[error("{message}")]
+    Wait {
+        /// When to look again.
+        after: Duration,
+        /// A sentence about how far it is.
+        message: String,
+    },
     /// The provider wants us to come back later.
     #[error("{why}")]
     Later {

@@ -17,7 +17,7 @@ use crate::domain::ids::{ShopifyOrderId, WebhookDeliveryId, WebhookStatus};
 use crate::domain::webhook::Topic;
 use crate::providers::contract::{OrdersById, PulledOrder};
 use crate::queue::Run;
-use crate::store::{Progress, StoreError, TenantDb, WaitingDelivery};
+use crate::store::{Progress, Replaces, StoreError, TenantDb, WaitingDelivery};
 
 /// The topics whose deliveries name an order to be read.
 pub(super) const NAMING_ORDERS: [Topic; 5] = [
@@ -143,9 +143,9 @@ async fn write(
     let db = app.database.write(&run.tenant).await?;
     db.fence_run(run, progress, true).await?;
     db.serialise_account().await?;
-    db.keep_raw_orders(run.integration_id, &read.rows, found.asked_at)
+    db.keep_raw_orders(run.integration_id, &read.rows, found.asked_at, Replaces::SameOrOlder)
         .await?;
-    read.keep(app, &db, run).await?;
+    read.keep(app, &db, run, Replaces::SameOrOlder).await?;
     db.settle_read_deliveries(&good, WebhookStatus::Processed).await?;
     settle(&db, &gone, WebhookStatus::Ignored, NOT_SHOWN).await?;
     settle(&db, &broken, WebhookStatus::Failed, NOT_READABLE).await?;

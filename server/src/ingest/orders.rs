@@ -11,18 +11,17 @@ use tracing::info;
 use super::Stopped;
 use super::named::{NAMING_ORDERS, bring_named_orders};
 use super::page::{Page, rebuild_days};
+use super::pages::Pages;
 use super::repairs::Repairs;
 use super::shop::Shop;
 use crate::app::App;
 use crate::domain::clock::{first_whole_day, local_date, start_of_day};
 use crate::domain::fact::OrderFact;
 use crate::domain::ids::{RunTrigger, WebhookStatus};
-use crate::providers::contract::{OrderPage, OrderQuery, ShopAccess};
+use crate::providers::contract::{Meter, OrderPage, ShopAccess};
 use crate::queue::Run;
-use crate::store::{OrderCursor, Progress, TenantDb};
-
-/// Orders asked for at once. The provider takes fewer where a page would cost too much.
-pub(super) const PAGE: u32 = 50;
+use crate::store::{OrderCursor, Progress, Replaces, TenantDb};
+use crate::telemetry;
 
 /// How many days before today the fill covers.
 pub(super) const FILL_DAYS: u64 = 7;
@@ -58,7 +57,9 @@ pub async fn sync_orders(
     stop: &CancellationToken,
 ) -> Result<Option<String>, Stopped> {
     let mut shop = Shop::open(app, run).await?;
-    Ok(note(&scan_orders(app, run, &mut shop, scan, stop).await?.progress))
+    Ok(unreadable_note(
+        &scan_orders(app, run, &mut shop, scan, stop).await?.progress,
+    ))
 }
 
 /// The same, for a run that goes on with the store afterwards.
@@ -69,7 +70,7 @@ pub(super) async fn scan_orders(
     scan: Scan,
     stop: &CancellationToken,
 ) -> Result<Plan, Stopped> {
-    let plan = Plan::make(app, run, scan, shop.access()).await?;
+    let plan = Plan::make(app, run, scan, shop).await?;
     follow(plan, app, run, shop, stop).await
 }
 
@@ -85,12 +86,14 @@ pub async fn sync_fresh_orders(
     let mut progress: Progress = serde_json::from_value(run.progress.clone()).unwrap_or_default();
     let news = bring_named_orders(app, run, &mut shop, &mut progress, stop).await?;
     if news.is_all_in && !is_scan_due(app, run, fresh_every).await? {
-        return Ok(note(&progress));
+        return Ok(unreadable_note(&progress));
     }
-    let mut plan = Plan::make(app, run, Scan::SinceWatermark, shop.access()).await?;
+    let mut plan = Plan::make(app, run, Scan::SinceWatermark, &shop).await?;
     plan.progress = progress;
     plan.settles = Some(news.before);
-    Ok(note(&follow(plan, app, run, &mut shop, stop).await?.progress))
+    Ok(unreadable_note(
+        &follow(plan, app, run, &mut shop, stop).await?.progress,
+    ))
 }
 
 async fn is_scan_due(app: &App, run: &Run, fresh_every: Duration) -> Result<bool, Stopped> {
@@ -112,31 +115,24 @@ async fn follow(
     shop: &mut Shop<'_>,
     stop: &CancellationToken,
 ) -> Result<Plan, Stopped> {
-    let mut query = plan.first_query();
-    let mut page = shop.ask(&query).await?;
-    loop {
-        let next = page.next.take().map(|after| plan.next_query(after, page.page_size));
-        if next.as_ref().is_some_and(|next| next.after == query.after) {
-            return Err(Stopped::Broken(
-                "The store answers the same page again and again; the sync stops here and will be tried again."
-                    .to_owned(),
-            ));
+    let mut pages = Pages::of(shop, plan.updated_from, None);
+    let mut fetched = pages.next().await?;
+    while let Some(page) = fetched {
+        if pages.are_over() {
+            plan.write(app, run, &page).await?;
+            plan.finish(app, run, page.asked_at).await?;
+            break;
         }
-        if stop.is_cancelled() && next.is_some() {
+        if stop.is_cancelled() {
             plan.write(app, run, &page).await?;
             return Err(Stopped::Asked);
         }
-        let Some(next) = next else {
-            plan.write(app, run, &page).await?;
-            plan.finish(app, run, page.asked_at).await?;
-            return Ok(plan);
-        };
         // While this page is written, the next one is on its way.
-        let (written, fetched) = tokio::join!(plan.write(app, run, &page), shop.ask(&next));
+        let (written, next) = tokio::join!(plan.write(app, run, &page), pages.next());
         written?;
-        page = fetched?;
-        query = next;
+        fetched = next?;
     }
+    Ok(plan)
 }
 
 /// What a run of the scan does, decided once and kept over restarts.
@@ -162,11 +158,13 @@ pub(super) struct Plan {
     known_through: Option<DateTime<Utc>>,
     /// What should have been here and was not.
     pub(super) repairs: Repairs,
+    meter: Meter,
 }
 
 impl Plan {
-    async fn make(app: &App, run: &Run, scan: Scan, access: &ShopAccess) -> Result<Self, Stopped> {
+    async fn make(app: &App, run: &Run, scan: Scan, shop: &Shop<'_>) -> Result<Self, Stopped> {
         let now = app.clock.now();
+        let access = shop.access();
         let db = app.database.write(&run.tenant).await?;
         let cursor = db.order_cursor(run.integration_id, &run.job_type).await?;
         let (window_from, started_at) = match (run.window_from, run.window_to) {
@@ -200,6 +198,7 @@ impl Plan {
             timezone: access.timezone,
             known_through: cursor.last_synced_order_updated_at.filter(|_| scan == Scan::Reconcile),
             repairs: repairs.unwrap_or_default(),
+            meter: shop.meter(),
         })
     }
 
@@ -210,22 +209,6 @@ impl Plan {
             // A watermark without a known day: the first fill has not come through yet.
             (Scan::SinceWatermark, Some(watermark), None) => watermark.min(fill),
             _ => fill,
-        }
-    }
-
-    fn first_query(&self) -> OrderQuery {
-        OrderQuery {
-            updated_from: self.updated_from,
-            after: None,
-            page_size: PAGE,
-        }
-    }
-
-    fn next_query(&self, after: String, page_size: u32) -> OrderQuery {
-        OrderQuery {
-            updated_from: self.updated_from,
-            after: Some(after),
-            page_size,
         }
     }
 
@@ -240,6 +223,7 @@ impl Plan {
             "Orders changed until {} are in.",
             self.seen_through.format("%F %T UTC")
         ));
+        self.progress.throttle = self.meter.reading();
 
         let db = app.database.write(&run.tenant).await?;
         db.fence_run(run, &self.progress, further).await?;
@@ -249,9 +233,9 @@ impl Plan {
             self.repairs
                 .note_scanned(&read.facts(), &held, known_through, self.timezone);
         }
-        db.keep_raw_orders(run.integration_id, &read.rows, page.asked_at)
+        db.keep_raw_orders(run.integration_id, &read.rows, page.asked_at, Replaces::SameOrOlder)
             .await?;
-        read.keep(app, &db, run).await?;
+        read.keep(app, &db, run, Replaces::SameOrOlder).await?;
         match self.scan {
             Scan::LastSevenDays | Scan::Reconcile => {
                 self.note_resume(&db, run).await?;
@@ -265,6 +249,7 @@ impl Plan {
             }
         }
         db.commit().await?;
+        telemetry::page_written(&self.job_type, read.rows.len());
         info!(
             pages = self.progress.pages,
             records = self.progress.records,
@@ -335,8 +320,8 @@ impl Plan {
     }
 }
 
-/// What there is to tell of a run that is through.
-pub(super) fn note(progress: &Progress) -> Option<String> {
+/// The sentence about orders that were kept aside.
+pub(super) fn unreadable_note(progress: &Progress) -> Option<String> {
     (progress.unreadable > 0).then(|| {
         format!(
             "{} of the orders could not be read and are kept aside with the reason; all others are in.",

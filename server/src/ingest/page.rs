@@ -1,6 +1,7 @@
 //! One page of orders, on its way from what was pulled to numbers. A pull and a replay both end here.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 
 use chrono::NaiveDate;
 use serde_json::value::RawValue;
@@ -13,7 +14,7 @@ use crate::domain::fact::OrderFact;
 use crate::domain::ids::ShopifyOrderId;
 use crate::providers::contract::PulledOrder;
 use crate::queue::Run;
-use crate::store::{OrderRecord, RejectedRecord, TenantDb};
+use crate::store::{OrderRecord, RejectedRecord, Replaces, TenantDb};
 
 /// Orders sorted into those that could be read and those that could not.
 pub(super) struct Page<'a> {
@@ -57,10 +58,13 @@ impl<'a> Page<'a> {
     }
 
     /// From what was read to numbers: facts, their days, the cells of these days; and what could not be read, aside.
-    pub(super) async fn keep(&self, app: &App, db: &TenantDb, run: &Run) -> Result<(), Stopped> {
-        let kept = db.keep_order_facts(run.integration_id, &self.rows).await?;
+    pub(super) async fn keep(&self, app: &App, db: &TenantDb, run: &Run, replaces: Replaces) -> Result<(), Stopped> {
+        let kept = db.keep_order_facts(run.integration_id, &self.rows, replaces).await?;
+        let kept: HashSet<ShopifyOrderId> = kept.into_iter().collect();
         let facts = Vec::from_iter(self.facts().into_iter().filter(|fact| kept.contains(&fact.id)));
         let days = db.replace_order_days(run.integration_id, &facts).await?;
+        // Days that are not covered yet have no cells.
+        let days = db.covered_days(run.integration_id, &days).await?;
         rebuild_days(app, db, run, &days).await?;
         self.keep_rejects(db, run).await
     }
@@ -88,6 +92,11 @@ pub(super) async fn rebuild_days(app: &App, db: &TenantDb, run: &Run, days: &[Na
     }
     db.rebuild_shopify_days(run.integration_id, days).await?;
     db.rebuild_summary(days).await?;
+    rebuild_presets(app, db).await
+}
+
+/// From the summary to the presets.
+pub(super) async fn rebuild_presets(app: &App, db: &TenantDb) -> Result<(), Stopped> {
     let account = db.account().await?;
     db.rebuild_latest_kpis(app.clock.today(account.zone()?)).await?;
     Ok(())

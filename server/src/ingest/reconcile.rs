@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::Stopped;
-use super::orders::{FILL_DAYS, PAGE, Scan, VISIBILITY_LAG, note, scan_orders};
+use super::orders::{FILL_DAYS, Scan, VISIBILITY_LAG, scan_orders, unreadable_note};
 use super::page::{Page, rebuild_days};
 use super::repairs::Repairs;
 use super::shop::{NamedOrders, Shop};
@@ -32,7 +32,10 @@ use crate::providers::contract::{
     ListedOrder, OrderCountQuery, OrderListQuery, OrdersById, ReportedDay, SalesReportQuery,
 };
 use crate::queue::Run;
-use crate::store::{HeldOrder, NewReconciliation, Progress, ReconciliationRow};
+use crate::store::{HeldOrder, NewReconciliation, Progress, ReconciliationRow, Replaces};
+
+/// Orders that are read again in one transaction.
+const DOUBTS_AT_ONCE: usize = 50;
 
 /// The scope without which a store does not show its own report.
 const READ_REPORTS: &str = "read_reports";
@@ -46,7 +49,7 @@ pub async fn reconcile_orders(app: &App, run: &Run, stop: &CancellationToken) ->
         app,
         run,
         shop,
-        unread: note(&scanned.progress),
+        unread: unreadable_note(&scanned.progress),
         progress: scanned.progress,
         repairs: scanned.repairs,
     };
@@ -132,7 +135,7 @@ impl Audit<'_> {
         let db = self.app.database.read(&self.run.tenant).await?;
         let held = db.orders_processed_in(self.run.integration_id, day.window).await?;
         drop(db);
-        for ids in doubtful(&listed, &held).chunks(PAGE as usize) {
+        for ids in doubtful(&listed, &held).chunks(DOUBTS_AT_ONCE) {
             if stop.is_cancelled() {
                 return Err(Stopped::Asked);
             }
@@ -177,9 +180,9 @@ impl Audit<'_> {
         let held = db.held_orders(run.integration_id, &page.ids()).await?;
         repairs.note_read(&page.facts(), &held, shop.access().timezone);
         db.unbury_orders(run.integration_id, &page.ids(), read.asked_at).await?;
-        db.keep_raw_orders(run.integration_id, &page.rows, read.asked_at)
+        db.keep_raw_orders(run.integration_id, &page.rows, read.asked_at, Replaces::SameOrOlder)
             .await?;
-        page.keep(app, &db, run).await?;
+        page.keep(app, &db, run, Replaces::SameOrOlder).await?;
         let mut left = Vec::new();
         let gone = db.held_orders(run.integration_id, &read.missing).await?;
         for order in gone.iter().filter(|order| order.counts()) {

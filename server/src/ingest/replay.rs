@@ -11,7 +11,8 @@ use crate::app::App;
 use crate::domain::ids::ShopifyOrderId;
 use crate::providers::contract::PulledOrder;
 use crate::queue::Run;
-use crate::store::Progress;
+use crate::store::{Progress, Replaces};
+use crate::telemetry;
 
 /// Orders in one transaction.
 const BATCH: i64 = 500;
@@ -59,11 +60,12 @@ pub async fn replay_orders(app: &App, run: &Run, stop: &CancellationToken) -> Re
         progress.unreadable += page.rejects.len() as u64;
         db.fence_run(run, &progress, last.is_some()).await?;
         db.serialise_account().await?;
-        page.keep(app, &db, run).await?;
+        page.keep(app, &db, run, Replaces::SameOrOlder).await?;
         let resume: Option<Value> = last.map(|last| json!({ "run": run.id, AFTER: last }));
         db.note_resume(run.integration_id, &run.job_type, resume.as_ref())
             .await?;
         db.commit().await?;
+        telemetry::page_written(&run.job_type, page.rows.len());
         info!(records = progress.records, "orders replayed");
         match last {
             None => return Ok(None),

@@ -9,10 +9,12 @@ use crate::app::App;
 use crate::connections;
 use crate::domain::ids::{ProviderKind, ShopifyOrderId};
 use crate::providers::contract::{
-    OrderCountQuery, OrderListPage, OrderListQuery, OrderPage, OrderQuery, OrdersById, ProviderError, RecordPage,
-    RecordQuery, ReportedDay, SalesReportQuery, ShopAccess, StoreSource,
+    ChangedCountQuery, Extent, ExtentQuery, HistoryState, HistoryStateQuery, Meter, OrderCountQuery, OrderListPage,
+    OrderListQuery, OrderPage, OrderQuery, OrdersById, ProviderError, RecordPage, RecordQuery, ReportedDay,
+    SalesReportQuery, ShopAccess, StartHistory, Started, StoreSource,
 };
 use crate::queue::Run;
+use crate::store::Progress;
 
 /// The way to a store.
 pub(super) struct Shop<'a> {
@@ -24,8 +26,10 @@ pub(super) struct Shop<'a> {
 
 impl<'a> Shop<'a> {
     pub(super) async fn open(app: &'a App, run: &'a Run) -> Result<Self, Stopped> {
-        let access = connections::shop_access(app, &run.tenant, run.integration_id).await?;
+        let mut access = connections::shop_access(app, &run.tenant, run.integration_id).await?;
         let source = source(app)?;
+        let before: Progress = serde_json::from_value(run.progress.clone()).unwrap_or_default();
+        access.meter = Meter::from_reading(before.throttle);
         Ok(Self {
             app,
             run,
@@ -39,6 +43,16 @@ impl<'a> Shop<'a> {
         &self.access
     }
 
+    /// The provider behind the store.
+    pub(super) fn source(&self) -> &'a dyn StoreSource {
+        self.source
+    }
+
+    /// Counts what the questions cost.
+    pub(super) fn meter(&self) -> Meter {
+        self.access.meter.clone()
+    }
+
     /// Puts one question to the store. Where the authorisation turns out to be gone, the link is marked so.
     pub(super) async fn ask<Q: Question>(&mut self, question: &Q) -> Result<Q::Answer, Stopped> {
         let Run {
@@ -47,7 +61,11 @@ impl<'a> Shop<'a> {
         let mut answer = question.put(self.source, &self.access).await;
         if let Err(ProviderError::Reconnect(why)) = &answer {
             warn!(why, "the store refused the token; trying with a new one");
-            self.access = connections::renew_shop_access(self.app, tenant, *integration_id, &self.access).await?;
+            let renewed = connections::renew_shop_access(self.app, tenant, *integration_id, &self.access).await?;
+            self.access = ShopAccess {
+                meter: self.access.meter.clone(),
+                ..renewed
+            };
             answer = question.put(self.source, &self.access).await;
         }
         if let Err(ProviderError::Reconnect(why)) = &answer {
@@ -87,6 +105,15 @@ impl Question for NamedOrders<'_> {
 }
 
 #[async_trait]
+impl Question for ExtentQuery {
+    type Answer = Extent;
+
+    async fn put(&self, source: &dyn StoreSource, access: &ShopAccess) -> Result<Extent, ProviderError> {
+        source.extent(access).await
+    }
+}
+
+#[async_trait]
 impl Question for OrderCountQuery {
     type Answer = u64;
 
@@ -96,11 +123,29 @@ impl Question for OrderCountQuery {
 }
 
 #[async_trait]
+impl Question for ChangedCountQuery {
+    type Answer = u64;
+
+    async fn put(&self, source: &dyn StoreSource, access: &ShopAccess) -> Result<u64, ProviderError> {
+        source.changed_count(access, self).await
+    }
+}
+
+#[async_trait]
 impl Question for OrderListQuery {
     type Answer = OrderListPage;
 
     async fn put(&self, source: &dyn StoreSource, access: &ShopAccess) -> Result<OrderListPage, ProviderError> {
         source.list_orders(access, self).await
+    }
+}
+
+#[async_trait]
+impl Question for StartHistory {
+    type Answer = Started;
+
+    async fn put(&self, source: &dyn StoreSource, access: &ShopAccess) -> Result<Started, ProviderError> {
+        source.start_history(access).await
     }
 }
 
@@ -119,6 +164,15 @@ impl Question for RecordQuery {
 
     async fn put(&self, source: &dyn StoreSource, access: &ShopAccess) -> Result<RecordPage, ProviderError> {
         source.records(access, self).await
+    }
+}
+
+#[async_trait]
+impl Question for HistoryStateQuery<'_> {
+    type Answer = HistoryState;
+
+    async fn put(&self, source: &dyn StoreSource, access: &ShopAccess) -> Result<HistoryState, ProviderError> {
+        source.history_state(access, self).await
     }
 }
 

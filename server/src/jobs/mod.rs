@@ -2,6 +2,7 @@
 //!
 //! | job | when | what |
 //! |---|---|---|
+//! | `shopify_backfill` | on connecting, by hand | every order there is; makes all days known, back to the store's first |
 //! | `shopify_7d_fill` | on connecting, by hand | everything that changed in the last 7 days; makes these days known |
 //! | `shopify_fresh` | every `SYNC_FRESH_EVERY`, by hand | everything that changed since the last time |
 //! | | when the store tells of an order | that order; everything else only where `SYNC_FRESH_EVERY` is over |
@@ -14,6 +15,7 @@
 mod retention;
 mod schedule;
 mod shopify_7d_fill;
+mod shopify_backfill;
 mod shopify_customers;
 mod shopify_fresh;
 mod shopify_products;
@@ -56,6 +58,7 @@ impl Jobs {
 impl Handler for Jobs {
     async fn handle(&self, run: &Run, stop: &CancellationToken) -> Outcome {
         let ended = match run.job_type.parse() {
+            Ok(SyncJob::ShopifyBackfill) => shopify_backfill::run(&self.app, run, stop).await,
             Ok(SyncJob::Shopify7dFill) => shopify_7d_fill::run(&self.app, run, stop).await,
             Ok(SyncJob::ShopifyFresh) => shopify_fresh::run(&self.app, run, self.sync.fresh_every, stop).await,
             Ok(SyncJob::ShopifyReconcile) => shopify_reconcile::run(&self.app, run, stop).await,
@@ -95,6 +98,7 @@ impl From<Stopped> for Outcome {
         match stopped {
             Stopped::Asked => Self::Yielded,
             Stopped::Lost => Self::Lost,
+            Stopped::Wait { after, message } => Self::Wait(after, message),
             Stopped::Later { after, why } => Self::Snooze(after, failure("PROVIDER_LATER", why)),
             Stopped::Retry(why) => Self::Retry(failure("PROVIDER_RETRY", why)),
             Stopped::Reconnect(why) => Self::Fail(failure("PROVIDER_RECONNECT", why)),

@@ -6,20 +6,25 @@
 use std::time::Duration;
 
 use axum::body::Bytes;
+use axum::http::header::{ACCEPT_ENCODING, RANGE};
 use axum::http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use url::Url;
 
 /// How long a connection may take to stand.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a whole call may take, to the last byte of its answer.
+/// How long a whole call may take, to the last byte of its answer; of a file, each piece.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest answer that is read, in bytes.
 const MAX_BODY: usize = 32 * 1024 * 1024;
 
 /// The client for calls to providers. Cheap to clone; the connections are shared.
 #[derive(Debug, Clone)]
-pub struct Http(reqwest::Client);
+pub struct Http {
+    calls: reqwest::Client,
+    /// For answers of any length.
+    downloads: reqwest::Client,
+}
 
 /// An answer as it came, whatever its status.
 #[derive(Debug)]
@@ -30,6 +35,23 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// All of the body.
     pub body: Bytes,
+}
+
+/// A file on its way, piece by piece.
+#[derive(Debug)]
+pub struct Download {
+    /// The status, redirects included.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    body: reqwest::Response,
+}
+
+impl Download {
+    /// The next piece; none behind the last one.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, NoAnswer> {
+        self.body.chunk().await.map_err(unreachable)
+    }
 }
 
 /// Why there is no answer. The text completes the sentence "the call failed: …".
@@ -48,13 +70,30 @@ impl Http {
     pub fn new() -> Result<Self, reqwest::Error> {
         // Somebody may have installed one before; any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(CALL_TIMEOUT)
-            .user_agent(concat!("commerce-kpis/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self(client))
+        let builder = || {
+            reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .connect_timeout(CONNECT_TIMEOUT)
+                .user_agent(concat!("commerce-kpis/", env!("CARGO_PKG_VERSION")))
+        };
+        Ok(Self {
+            calls: builder().timeout(CALL_TIMEOUT).build()?,
+            downloads: builder().read_timeout(CALL_TIMEOUT).no_gzip().build()?,
+        })
+    }
+
+    /// Begins to read a file, from its byte `from` on where the server can do that. Sends nothing along.
+    pub async fn download(&self, url: Url, from: u64) -> Result<Download, NoAnswer> {
+        let mut request = self.downloads.get(url).header(ACCEPT_ENCODING, "identity");
+        if from > 0 {
+            request = request.header(RANGE, format!("bytes={from}-"));
+        }
+        let body = request.send().await.map_err(unreachable)?;
+        Ok(Download {
+            status: body.status(),
+            headers: body.headers().clone(),
+            body,
+        })
     }
 
     /// Posts `body` as JSON and reads the answer.
@@ -64,11 +103,12 @@ impl Http {
         headers: HeaderMap,
         body: &(impl Serialize + Sync + ?Sized),
     ) -> Result<Answer, NoAnswer> {
-        let request = self.0.post(url).headers(headers).json(body);
+        let request = self.calls.post(url).headers(headers).json(body);
         let mut response = request.send().await.map_err(unreachable)?;
         let status = response.status();
         let headers = response.headers().clone();
-        let mut read = Vec::new();
+        let length = response.content_length().unwrap_or(0).min(MAX_BODY as u64);
+        let mut read = Vec::with_capacity(length as usize);
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
             if read.len() + chunk.len() > MAX_BODY {
                 return Err(NoAnswer::TooLong);

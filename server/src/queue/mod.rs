@@ -4,8 +4,10 @@
 //! enqueue ─▶ queued ──claim──▶ running ──▶ succeeded
 //!              ▲                 │ ├─────▶ failed      (no attempt left, or asking again can't help)
 //!              │                 │ └─────▶ cancelled
-//!              └──snooze, retry, lease expired──┘
+//!              └──wait, snooze, retry, lease expired──┘
 //! ```
+//!
+//! Long runs have a lane of their own, so that they never take all places of an account or of a worker.
 //!
 //! A claimed run is a lease: the worker renews it, and every write carries the run's token, so that a worker that was
 //! thought dead can't commit beside its successor. All times are the database's.
@@ -24,6 +26,8 @@ pub use worker::{Handler, Worker, WorkerOptions};
 pub enum Outcome {
     /// All done. The sentence, if any, stays visible on the run.
     Done(Option<String>),
+    /// Something it set going is not ready yet. No failure, and costs no attempt. The sentence says how far it is.
+    Wait(Duration, String),
     /// Not now; costs no attempt.
     Snooze(Duration, Failure),
     /// Try again, with a growing pause, until no attempt is left.

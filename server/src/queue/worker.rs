@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -15,6 +16,7 @@ use tracing::{Instrument, error, info, info_span, warn};
 use super::{Failure, Outcome, Run, backoff};
 use crate::domain::ids::{RunId, RunStatus};
 use crate::store::{Database, NamedClaim, StoreError};
+use crate::telemetry;
 
 /// Does the work of a run. May be called again for the same run after a crash, and must then end at the same result.
 #[async_trait]
@@ -70,6 +72,8 @@ pub struct Worker<H> {
     database: Database,
     handler: Arc<H>,
     options: WorkerOptions,
+    /// Places for long runs: half of the slots, so that short ones always find one.
+    long_places: Arc<Semaphore>,
 }
 
 impl<H: Handler> Worker<H> {
@@ -78,6 +82,7 @@ impl<H: Handler> Worker<H> {
         Self {
             database,
             handler: Arc::new(handler),
+            long_places: Arc::new(Semaphore::new((options.slots / 2).max(1))),
             options,
         }
     }
@@ -162,9 +167,21 @@ impl<H: Handler> Worker<H> {
             let WorkerOptions {
                 lease, max_per_account, ..
             } = self.options;
-            match self.database.system().claim_run(lease, max_per_account).await {
+            let place = self.long_places.clone().try_acquire_owned().ok();
+            let claimed = self
+                .database
+                .system()
+                .claim_run(lease, max_per_account, place.is_some())
+                .await;
+            match claimed {
                 Ok(Some(run)) => {
-                    running.spawn(self.lease(run).work(self.handler.clone(), stop.clone()));
+                    // A short run leaves the place to others.
+                    let place = place.filter(|_| run.is_long);
+                    let work = self.lease(run).work(self.handler.clone(), stop.clone());
+                    running.spawn(async move {
+                        work.await;
+                        drop(place);
+                    });
                 }
                 Ok(None) => return,
                 Err(error) => {
@@ -192,6 +209,7 @@ impl Lease {
 
     async fn work_in_span<H: Handler>(self, handler: Arc<H>, stop: CancellationToken) {
         info!(attempt = self.run.attempt, "run started");
+        let began = Instant::now();
         // A run is a task of its own, so that a panic in it is an outcome like any other.
         let mut job = tokio::spawn({
             let run = self.run.clone();
@@ -207,6 +225,7 @@ impl Lease {
                 Outcome::Lost
             }
         };
+        telemetry::run_worked(&self.run.job_type, outcome.word(), began.elapsed());
         if let Err(error) = self.record(outcome).await {
             // The lease runs out and another worker resumes the run.
             error!(%error, "the run's outcome could not be recorded");
@@ -259,6 +278,10 @@ impl Lease {
                 db.finish_run(run, RunStatus::Succeeded, note.as_deref(), None).await?;
                 info!("run succeeded");
             }
+            Outcome::Wait(pause, message) => {
+                db.wait_run(run, *pause, message).await?;
+                info!(seconds = pause.as_secs(), what = message, "run waits");
+            }
             Outcome::Snooze(pause, failure) => {
                 db.snooze_run(run, *pause, failure.pair()).await?;
                 info!(seconds = pause.as_secs(), why = failure.message, "run snoozed");
@@ -283,6 +306,21 @@ impl Lease {
             }
         }
         db.commit().await
+    }
+}
+
+impl Outcome {
+    /// For counting.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Done(_) => "done",
+            Self::Wait(..) => "wait",
+            Self::Snooze(..) => "snooze",
+            Self::Retry(_) => "retry",
+            Self::Fail(_) => "fail",
+            Self::Lost => "lost",
+            Self::Yielded => "yielded",
+        }
     }
 }
 

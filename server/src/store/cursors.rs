@@ -140,6 +140,84 @@ impl TenantDb {
         Ok(days)
     }
 
+    /// Moves the first covered day back to `day`, and answers the days with facts that are covered now and were not
+    /// before: their cells are to be built.
+    pub async fn cover_back(
+        &self,
+        integration_id: IntegrationId,
+        day: NaiveDate,
+    ) -> Result<Vec<NaiveDate>, StoreError> {
+        let mut connection = self.connection().await;
+        let days = sqlx::query_scalar(
+            "select distinct f.date
+               from fact_order_days f
+               left join sync_cursors known on known.account_id = $1 and known.integration_id = $2
+              where f.account_id = $1 and f.integration_id = $2 and f.date >= $3
+                and f.date < coalesce(known.backfilled_from, 'infinity')
+              order by f.date",
+        )
+        .bind(self.account_id())
+        .bind(integration_id)
+        .bind(day)
+        .fetch_all(&mut *connection)
+        .await?;
+        sqlx::query(
+            "insert into sync_cursors as known (account_id, integration_id, backfilled_from)
+             values ($1, $2, $3)
+             on conflict (integration_id) do update
+                set backfilled_from = least(known.backfilled_from, $3), updated_at = clock_timestamp()",
+        )
+        .bind(self.account_id())
+        .bind(integration_id)
+        .bind(day)
+        .execute(&mut *connection)
+        .await?;
+        Ok(days)
+    }
+
+    /// Those of these days that are covered.
+    pub async fn covered_days(
+        &self,
+        integration_id: IntegrationId,
+        days: &[NaiveDate],
+    ) -> Result<Vec<NaiveDate>, StoreError> {
+        Ok(sqlx::query_scalar(
+            "select day from sync_cursors, unnest($3::date[]) as day
+              where account_id = $1 and integration_id = $2 and backfilled_from <= day
+              order by day",
+        )
+        .bind(self.account_id())
+        .bind(integration_id)
+        .bind(days)
+        .fetch_all(&mut *self.connection().await)
+        .await?)
+    }
+
+    /// The earliest day on which an order of the store moved money.
+    pub async fn earliest_day(&self, integration_id: IntegrationId) -> Result<Option<NaiveDate>, StoreError> {
+        Ok(
+            sqlx::query_scalar("select min(date) from fact_order_days where account_id = $1 and integration_id = $2")
+                .bind(self.account_id())
+                .bind(integration_id)
+                .fetch_one(&mut *self.connection().await)
+                .await?,
+        )
+    }
+
+    /// Notes why no earlier days can become known, or that nothing is in the way.
+    pub async fn note_history_limit(&self, integration_id: IntegrationId, why: Option<&str>) -> Result<(), StoreError> {
+        sqlx::query(
+            "update sync_cursors set history_limit = $3, updated_at = clock_timestamp()
+              where account_id = $1 and integration_id = $2",
+        )
+        .bind(self.account_id())
+        .bind(integration_id)
+        .bind(why)
+        .execute(&mut *self.connection().await)
+        .await?;
+        Ok(())
+    }
+
     pub(super) async fn upsert_cursor(
         &self,
         statement: &'static str,

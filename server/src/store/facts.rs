@@ -24,6 +24,15 @@ pub struct OrderRecord<'a> {
     pub fact: &'a OrderFact,
 }
 
+/// Which version of itself a record replaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replaces {
+    /// The same one or an older one: the source is as good as any.
+    SameOrOlder,
+    /// An older one only: what is there was read with more care.
+    Older,
+}
+
 /// A record that could not be read.
 pub struct RejectedRecord<'a> {
     /// What it was meant to be, such as `order`.
@@ -53,6 +62,7 @@ impl TenantDb {
         integration_id: IntegrationId,
         orders: &[OrderRecord<'_>],
         fetched_at: DateTime<Utc>,
+        replaces: Replaces,
     ) -> Result<(), StoreError> {
         sqlx::query(
             "insert into shopify_orders_raw as kept
@@ -73,7 +83,8 @@ impl TenantDb {
              on conflict (integration_id, shopify_order_id) do update
                 set order_created_at = excluded.order_created_at, order_updated_at = excluded.order_updated_at,
                     payload = excluded.payload, fetched_at = excluded.fetched_at
-              where excluded.order_updated_at >= kept.order_updated_at",
+              where excluded.order_updated_at > kept.order_updated_at
+                 or ($8 and excluded.order_updated_at = kept.order_updated_at)",
         )
         .bind(self.account_id())
         .bind(integration_id)
@@ -83,6 +94,7 @@ impl TenantDb {
         .bind(column(orders, |order| order.payload.get()))
         .bind(column(orders, |order| order.fact.customer_id.map(|id| id.0)))
         .bind(fetched_at)
+        .bind(replaces == Replaces::SameOrOlder)
         .execute(&mut *self.connection().await)
         .await?;
         Ok(())
@@ -131,12 +143,13 @@ impl TenantDb {
         .await?)
     }
 
-    /// Writes the facts that are not older than what is there and newer than their order's deletion, and answers which
+    /// Writes the facts that replace what is there and are newer than their order's deletion, and answers which
     /// those were.
     pub async fn keep_order_facts(
         &self,
         integration_id: IntegrationId,
         orders: &[OrderRecord<'_>],
+        replaces: Replaces,
     ) -> Result<Vec<ShopifyOrderId>, StoreError> {
         let facts = || orders.iter().map(|order| order.fact);
         let kept = sqlx::query_scalar(
@@ -189,7 +202,8 @@ impl TenantDb {
                     gross_sales = excluded.gross_sales, discounts = excluded.discounts, refunds = excluded.refunds,
                     revenue_net = excluded.revenue_net, shipping = excluded.shipping, taxes = excluded.taxes,
                     duties_and_fees = excluded.duties_and_fees, total_sales = excluded.total_sales, deleted_at = null
-              where excluded.order_updated_at >= kept.order_updated_at
+              where excluded.order_updated_at > kept.order_updated_at
+                 or ($31 and excluded.order_updated_at = kept.order_updated_at)
              returning shopify_order_id",
         )
         .bind(self.account_id())
@@ -222,6 +236,7 @@ impl TenantDb {
         .bind(Vec::from_iter(facts().map(|fact| fact.totals.taxes)))
         .bind(Vec::from_iter(facts().map(|fact| fact.totals.duties_and_fees)))
         .bind(Vec::from_iter(facts().map(|fact| fact.totals.total_sales())))
+        .bind(replaces == Replaces::SameOrOlder)
         .fetch_all(&mut *self.connection().await)
         .await?;
         Ok(kept)

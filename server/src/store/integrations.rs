@@ -236,6 +236,16 @@ impl TenantDb {
         Ok(())
     }
 
+    /// What was granted to a link; nothing where there is none.
+    pub async fn granted_scopes(&self, id: IntegrationId) -> Result<Vec<String>, StoreError> {
+        let scopes = sqlx::query_scalar("select scopes from integrations where account_id = $1 and id = $2")
+            .bind(self.account_id())
+            .bind(id)
+            .fetch_optional(&mut *self.connection().await)
+            .await?;
+        Ok(scopes.unwrap_or_default())
+    }
+
     /// The tokens of a link.
     pub async fn sealed_tokens(&self, id: IntegrationId) -> Result<Vec<SealedToken>, StoreError> {
         Ok(sqlx::query_as(

@@ -43,7 +43,7 @@ pub use cursors::OrderCursor;
 pub use database::{ConnectError, Database};
 pub use deliveries::{DeliveryKey, DeliveryRow, WaitingDelivery};
 pub use entity::sealed::{Ciphertext, SecretHash};
-pub use facts::{OrderRecord, RejectedRecord};
+pub use facts::{OrderRecord, RejectedRecord, Replaces};
 pub use integrations::{LinkedShop, NewOAuthState, SealedToken, ShopLink};
 pub use migrations::{MigrationError, MigrationState, migrate_down, migrate_up, migration_states};
 pub use orders::{OrderFilter, OrderKey, OrderPageQuery, OrderRow};

@@ -8,6 +8,7 @@ use sqlx::types::Json;
 
 use super::{ClaimedRun, StoreError, TenantDb};
 use crate::domain::ids::{IntegrationId, RunId, RunStatus, RunTrigger};
+use crate::domain::throttle::Throttle;
 
 /// How many failures a run remembers.
 const HISTORY: i32 = 20;
@@ -47,6 +48,9 @@ pub struct Progress {
     /// A sentence about where it stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// How it got on with its provider's patience.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttle: Option<Throttle>,
 }
 
 fn is_zero(count: &u64) -> bool {
@@ -213,6 +217,27 @@ impl TenantDb {
         .fetch_optional(&mut *self.connection().await)
         .await?;
         status.ok_or(StoreError::LeaseLost)
+    }
+
+    /// Puts a run back into the queue until what it set going may be ready. That is no failure and costs no attempt; the
+    /// sentence stays visible meanwhile.
+    pub async fn wait_run(&self, run: &ClaimedRun, pause: Duration, message: &str) -> Result<(), StoreError> {
+        self.touch_run(
+            sqlx::query(
+                "update sync_runs
+                    set status = 'queued', run_token = null, lease_expires_at = null,
+                        scheduled_at = clock_timestamp() + make_interval(secs => $4),
+                        attempt = greatest(attempt - 1, 0), error_code = null, error_message = null,
+                        progress = progress || jsonb_build_object('message', $5::text)
+                  where account_id = $1 and id = $2 and run_token = $3 and status = 'running'",
+            )
+            .bind(self.account_id())
+            .bind(run.id)
+            .bind(run.run_token)
+            .bind(pause.as_secs_f64())
+            .bind(message),
+        )
+        .await
     }
 
     /// Puts a run back into the queue: it was asked to wait, which costs no attempt.

@@ -38,6 +38,8 @@ pub struct SyncStatusRow {
     pub integration_id: IntegrationId,
     /// The first day that is known as a whole.
     pub backfilled_from: Option<NaiveDate>,
+    /// Why no earlier days can become known, where that is so.
+    pub history_limit: Option<String>,
     /// Until when everything is in the tables.
     pub data_through: Option<DateTime<Utc>>,
     /// When a run last succeeded.
@@ -139,7 +141,7 @@ impl TenantDb {
     /// How the syncs of every link are going, the earliest link first.
     pub async fn sync_status(&self) -> Result<Vec<SyncStatusRow>, StoreError> {
         Ok(sqlx::query_as(
-            "select i.id as integration_id, c.backfilled_from,
+            "select i.id as integration_id, c.backfilled_from, c.history_limit,
                     case i.type when 'meta'
                          then (c.insights_synced_through + 1)::timestamp at time zone m.timezone_name
                          else c.orders_synced_through end as data_through,

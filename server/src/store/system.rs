@@ -117,6 +117,8 @@ pub struct ClaimedRun {
     pub job_type: String,
     /// What asked for it.
     pub trigger: RunTrigger,
+    /// Whether it is in the lane of the long ones.
+    pub is_long: bool,
     /// The fence: every write of the run demands it.
     pub run_token: uuid::Uuid,
     /// Which attempt this is, from 1.
@@ -158,6 +160,7 @@ struct ClaimRow {
     integration_id: IntegrationId,
     job_type: String,
     trigger: RunTrigger,
+    is_long: bool,
     run_token: uuid::Uuid,
     attempt: i32,
     window_from: Option<DateTime<Utc>>,
@@ -173,6 +176,7 @@ impl From<ClaimRow> for ClaimedRun {
             integration_id: row.integration_id,
             job_type: row.job_type,
             trigger: row.trigger,
+            is_long: row.is_long,
             run_token: row.run_token,
             attempt: row.attempt,
             window_from: row.window_from,
@@ -307,15 +311,22 @@ impl<'a> SystemDb<'a> {
         ))
     }
 
-    /// Takes the next due run, fairly among accounts, and leases it to the caller.
-    pub async fn claim_run(&self, lease: Duration, max_per_account: i32) -> Result<Option<ClaimedRun>, StoreError> {
+    /// Takes the next due run, fairly among accounts, and leases it to the caller. Long runs get at most half of an
+    /// account's places, and only where the caller has one for them.
+    pub async fn claim_run(
+        &self,
+        lease: Duration,
+        max_per_account: i32,
+        takes_long: bool,
+    ) -> Result<Option<ClaimedRun>, StoreError> {
         let row: Option<ClaimRow> = sqlx::query_as(
-            "select id, account_id, integration_id, job_type, trigger, run_token, attempt, window_from, window_to,
-                    progress
-               from system.claim_run($1, $2)",
+            "select id, account_id, integration_id, job_type, trigger, lane = 'long' as is_long, run_token, attempt,
+                    window_from, window_to, progress
+               from system.claim_run($1, $2, $3)",
         )
         .bind(seconds(lease))
         .bind(max_per_account)
+        .bind(takes_long)
         .fetch_optional(self.pool)
         .await?;
         Ok(row.map(ClaimedRun::from))
@@ -324,8 +335,8 @@ impl<'a> SystemDb<'a> {
     /// Takes this run if it is due, and leases it to the caller.
     pub async fn claim_named_run(&self, id: RunId, lease: Duration) -> Result<NamedClaim, StoreError> {
         let row: Option<ClaimRow> = sqlx::query_as(
-            "select id, account_id, integration_id, job_type, trigger, run_token, attempt, window_from, window_to,
-                    progress
+            "select id, account_id, integration_id, job_type, trigger, lane = 'long' as is_long, run_token, attempt,
+                    window_from, window_to, progress
                from system.claim_named_run($1, $2)",
         )
         .bind(id)

@@ -13,9 +13,14 @@ use serde_json::Value;
 use crate::support::world::{API_SECRET, AURORA, ENCRYPTION_KEY, World};
 
 /// `server worker` against the world's database and sandbox.
-fn start_worker(world: &World) -> Child {
+pub(crate) fn start_worker(world: &World) -> Child {
+    worker_command(world).spawn().unwrap()
+}
+
+pub(crate) fn worker_command(world: &World) -> Command {
     let key = base64::engine::general_purpose::STANDARD.encode(ENCRYPTION_KEY);
-    Command::new(env!("CARGO_BIN_EXE_server"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
+    command
         .arg("worker")
         .env_clear()
         .env("WORKER_DATABASE_URL", world.fixture.database.url("worker"))
@@ -26,9 +31,8 @@ fn start_worker(world: &World) -> Child {
         .env("SHOPIFY_BASE_URL", format!("{}/{{shop}}", world.shopify))
         .env("SYNC_FRESH_EVERY", "1h")
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+        .stderr(Stdio::null());
+    command
 }
 
 async fn totals(world: &World) -> Value {

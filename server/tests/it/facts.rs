@@ -11,7 +11,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use server::domain::fact::{OrderDay, OrderFact, SalesSums, Utm};
 use server::domain::ids::{IntegrationId, ShopifyCustomerId, ShopifyOrderId};
-use server::store::{OrderRecord, StoreError, Tenant};
+use server::store::{OrderRecord, Replaces, StoreError, Tenant};
 
 use crate::support::fixture::Fixture;
 
@@ -149,8 +149,9 @@ async fn write(
         payload: &payload,
         fact,
     }));
-    db.keep_raw_orders(store, &records, changed_at(9)).await?;
-    let kept = db.keep_order_facts(store, &records).await?;
+    db.keep_raw_orders(store, &records, changed_at(9), Replaces::SameOrOlder)
+        .await?;
+    let kept = db.keep_order_facts(store, &records, Replaces::SameOrOlder).await?;
     let kept = Vec::from_iter(facts.iter().filter(|fact| kept.contains(&fact.id)));
     days.extend(db.replace_order_days(store, &kept).await?);
     days.sort_unstable();

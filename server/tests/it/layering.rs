@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// From the bottom up. A module may use what stands in an earlier row, and itself.
 const LEVELS: [&[&str]; 10] = [
-    &["domain", "config", "embedded"],
+    &["domain", "config", "embedded", "telemetry"],
     &["cipher"],
     &["store"],
     &["access", "queue", "providers"],

@@ -4,6 +4,7 @@
 
 mod access;
 mod api;
+mod backfill;
 mod commands;
 mod connections;
 mod crash;

@@ -14,11 +14,15 @@ use tokio_util::sync::CancellationToken;
 use crate::support::fixture::Fixture;
 
 async fn queue(fixture: &Fixture, tenant: &Tenant) -> RunId {
+    queue_job(fixture, tenant, "shopify_fresh").await
+}
+
+async fn queue_job(fixture: &Fixture, tenant: &Tenant, job_type: &'static str) -> RunId {
     let integration_id = fixture.store(tenant).await;
     let db = fixture.web.write(tenant).await.unwrap();
     let run = NewRun {
         integration_id,
-        job_type: "shopify_fresh",
+        job_type,
         trigger: RunTrigger::Manual,
     };
     let queued = enqueue(&db, &run).await.unwrap();
@@ -127,7 +131,7 @@ async fn every_run_is_claimed_once_however_many_workers_ask() {
         while let Some(run) = fixture
             .worker
             .system()
-            .claim_run(Duration::from_secs(60), 1_000)
+            .claim_run(Duration::from_secs(60), 1_000, true)
             .await
             .unwrap()
         {
@@ -158,7 +162,7 @@ async fn an_account_with_many_runs_does_not_keep_others_waiting() {
     while let Some(run) = fixture
         .worker
         .system()
-        .claim_run(Duration::from_secs(60), 2)
+        .claim_run(Duration::from_secs(60), 2, true)
         .await
         .unwrap()
     {
@@ -170,6 +174,114 @@ async fn an_account_with_many_runs_does_not_keep_others_waiting() {
     }
 }
 
+/// Claims what there is, and says of each run whether it was a long one.
+async fn claim_all(fixture: &Fixture, takes_long: bool) -> Vec<bool> {
+    let mut claimed = Vec::new();
+    let lease = Duration::from_secs(60);
+    while let Some(run) = fixture.worker.system().claim_run(lease, 2, takes_long).await.unwrap() {
+        assert_eq!(run.is_long, run.job_type != "shopify_fresh");
+        claimed.push(run.is_long);
+    }
+    claimed
+}
+
+#[tokio::test]
+async fn long_runs_leave_a_place_to_short_ones_and_come_after_them() {
+    let fixture = Fixture::new().await;
+    let tenant = fixture.account("Acme", "UTC").await;
+    for job in ["shopify_backfill", "shopify_replay", "shopify_backfill"] {
+        queue_job(&fixture, &tenant, job).await;
+    }
+    // One of an account's two places; and none where the worker has no room for long ones.
+    assert!(claim_all(&fixture, false).await.is_empty());
+    assert_eq!(claim_all(&fixture, true).await, [true]);
+    for _ in 0..2 {
+        queue(&fixture, &tenant).await;
+    }
+    assert_eq!(claim_all(&fixture, true).await, [false]);
+
+    let other = fixture.account("Other", "UTC").await;
+    queue_job(&fixture, &other, "shopify_backfill").await;
+    queue(&fixture, &other).await;
+    // The short one first, although the long one was there before.
+    assert_eq!(claim_all(&fixture, true).await, [false, true]);
+}
+
+#[tokio::test]
+async fn a_long_run_that_has_waited_for_ten_minutes_takes_its_turn() {
+    let fixture = Fixture::new().await;
+    for name in ["One", "Two"] {
+        let tenant = fixture.account(name, "UTC").await;
+        queue_job(&fixture, &tenant, "shopify_backfill").await;
+        queue(&fixture, &tenant).await;
+    }
+    sqlx::query(
+        "update sync_runs set scheduled_at = now() - interval '11 minutes' where job_type = 'shopify_backfill'",
+    )
+    .execute(&fixture.owner)
+    .await
+    .unwrap();
+    assert_eq!(claim_all(&fixture, true).await, [true, true, false, false]);
+}
+
+#[tokio::test]
+async fn a_worker_keeps_half_of_its_slots_for_short_runs() {
+    let fixture = Fixture::new().await;
+    let mut long = Vec::new();
+    for number in 0..6 {
+        let tenant = fixture.account(&format!("Account {number}"), "UTC").await;
+        long.push(queue_job(&fixture, &tenant, "shopify_backfill").await);
+    }
+    let started = Arc::new(AtomicBool::new(false));
+    let stop = CancellationToken::new();
+    let handler = Endless {
+        yields: true,
+        started: started.clone(),
+    };
+    let worker = tokio::spawn(Worker::new(fixture.worker.clone(), handler, brisk()).run(stop.clone()));
+    let running = async || -> i64 {
+        sqlx::query_scalar("select count(*) from sync_runs where status = 'running'")
+            .fetch_one(&fixture.owner)
+            .await
+            .unwrap()
+    };
+    while running().await < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let tenant = fixture.account("Modest", "UTC").await;
+    let short = queue(&fixture, &tenant).await;
+    while status(&fixture, short).await.0 != "running" {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // Of four slots two are for long runs, however many wait.
+    assert_eq!(running().await, 3);
+    stop.cancel();
+    worker.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_run_that_waits_for_something_has_not_failed() {
+    let fixture = Fixture::new().await;
+    let tenant = fixture.account("Acme", "UTC").await;
+    let id = queue(&fixture, &tenant).await;
+    work(
+        &fixture,
+        |_, _| Outcome::Wait(Duration::from_secs(3600), "Half of it is ready.".to_owned()),
+        async || status(&fixture, id).await.0 == "queued" && message(&fixture, id).await.is_some(),
+    )
+    .await;
+    assert_eq!(status(&fixture, id).await, ("queued".to_owned(), 0, None));
+    assert_eq!(message(&fixture, id).await.as_deref(), Some("Half of it is ready."));
+}
+
+async fn message(fixture: &Fixture, run: RunId) -> Option<String> {
+    sqlx::query_scalar("select progress ->> 'message' from sync_runs where id = $1")
+        .bind(run)
+        .fetch_one(&fixture.owner)
+        .await
+        .unwrap()
+}
+
 #[tokio::test]
 async fn a_worker_that_lost_its_run_can_write_nothing_more() {
     let fixture = Fixture::new().await;
@@ -178,7 +290,7 @@ async fn a_worker_that_lost_its_run_can_write_nothing_more() {
     let first = fixture
         .worker
         .system()
-        .claim_run(Duration::from_secs(60), 2)
+        .claim_run(Duration::from_secs(60), 2, true)
         .await
         .unwrap()
         .unwrap();
@@ -191,7 +303,7 @@ async fn a_worker_that_lost_its_run_can_write_nothing_more() {
     let second = fixture
         .worker
         .system()
-        .claim_run(Duration::from_secs(60), 2)
+        .claim_run(Duration::from_secs(60), 2, true)
         .await
         .unwrap()
         .unwrap();

@@ -3,15 +3,19 @@
 //! Shopify's whole schema is too large to be kept here. Where it lies beside the workspace the documents are checked
 //! against all of it; `admin.graphql`, the part that the client's types are made from, is always checked.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
+use apollo_compiler::executable::{Selection, SelectionSet};
 use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Name, Schema};
 
 const DOCUMENTS: &[&str] = &[
+    "bulk-orders.graphql",
     "customers.graphql",
+    "history.graphql",
     "order.graphql",
     "orders.graphql",
     "products.graphql",
@@ -153,6 +157,51 @@ fn both_documents_ask_for_the_same_ledger() {
         };
         assert_eq!(text(&orders), text(&order));
     }
+}
+
+/// The fields below an order, however its lists are put: one path each.
+fn fields_of_an_order(name: &str, schema: &Valid<Schema>) -> BTreeSet<String> {
+    fn collect(document: &ExecutableDocument, set: &SelectionSet, path: &str, fields: &mut BTreeSet<String>) {
+        for selection in &set.selections {
+            match selection {
+                Selection::Field(field) if field.name == "pageInfo" => {}
+                Selection::Field(field) if ["nodes", "edges", "node"].contains(&field.name.as_str()) => {
+                    collect(document, &field.selection_set, path, fields);
+                }
+                Selection::Field(field) => {
+                    let path = format!("{path}.{}", field.name);
+                    if field.selection_set.is_empty() {
+                        fields.insert(path);
+                    } else {
+                        collect(document, &field.selection_set, &path, fields);
+                    }
+                }
+                Selection::InlineFragment(fragment) => {
+                    let on = fragment.type_condition.as_ref().map(ToString::to_string);
+                    let path = format!("{path}[{}]", on.unwrap_or_default());
+                    collect(document, &fragment.selection_set, &path, fields);
+                }
+                Selection::FragmentSpread(spread) => {
+                    let fragment = &document.fragments[&spread.fragment_name];
+                    collect(document, &fragment.selection_set, path, fields);
+                }
+            }
+        }
+    }
+    let document = ExecutableDocument::parse_and_validate(schema, document(name), name).expect(name);
+    let mut fields = BTreeSet::new();
+    let operation = document.operations.iter().next().expect("an operation");
+    collect(&document, &operation.selection_set, "", &mut fields);
+    fields
+}
+
+/// An order from a file must be what it would be from a page.
+#[test]
+fn a_file_has_the_same_of_an_order_as_a_page() {
+    let part = part();
+    let page = fields_of_an_order("orders.graphql", &part);
+    assert!(page.len() > 20);
+    assert_eq!(fields_of_an_order("bulk-orders.graphql", &part), page);
 }
 
 /// Fields that would bring names, addresses, e-mail addresses or phone numbers are not even in the part that is kept.

@@ -538,7 +538,11 @@ async fn a_delivery_that_comes_while_its_job_is_running_gets_a_run_afterwards() 
     let worker = &door.fixture().worker;
     let wake = async || worker.system().wake_for_deliveries().await.unwrap();
     door.deliver("orders/create", "before").await;
-    let claimed = worker.system().claim_run(Duration::from_secs(60), 2).await.unwrap();
+    let claimed = worker
+        .system()
+        .claim_run(Duration::from_secs(60), 2, true)
+        .await
+        .unwrap();
     let run = claimed.expect("the delivery woke it");
     let topics = [Topic::OrdersCreate, Topic::OrdersUpdated];
 
@@ -571,7 +575,11 @@ async fn a_delivery_that_comes_while_its_job_is_running_gets_a_run_afterwards() 
     assert_eq!((wake().await, wake().await), (1, 0));
 
     // The next run reads it; then nothing is left to wake for.
-    let next = worker.system().claim_run(Duration::from_secs(60), 2).await.unwrap();
+    let next = worker
+        .system()
+        .claim_run(Duration::from_secs(60), 2, true)
+        .await
+        .unwrap();
     let next = next.expect("it was woken for");
     let db = worker.write(&door.tenant).await.unwrap();
     assert_eq!(
@@ -593,7 +601,7 @@ async fn a_run_that_can_not_deal_with_a_delivery_is_not_begun_again_at_once_for_
     door.deliver("orders/create", "1").await;
     let run = worker
         .system()
-        .claim_run(Duration::from_secs(60), 2)
+        .claim_run(Duration::from_secs(60), 2, true)
         .await
         .unwrap()
         .unwrap();

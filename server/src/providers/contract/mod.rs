@@ -5,7 +5,9 @@
 
 mod audit;
 mod deliveries;
+mod history;
 mod link;
+mod meter;
 mod orders;
 mod records;
 mod setup;
@@ -21,7 +23,12 @@ pub use audit::{
     AuditSource, ListedOrder, OrderCountQuery, OrderListPage, OrderListQuery, ReportedDay, SalesReportQuery,
 };
 pub use deliveries::{DeliveryRefused, DeliverySource};
+pub use history::{
+    ChangedCountQuery, Extent, ExtentQuery, HiddenHistory, HistoryError, HistoryFile, HistoryPart, HistoryParts,
+    HistorySource, HistoryState, HistoryStateQuery, StartHistory, Started,
+};
 pub use link::{Authorize, AuthorizeRequest, Callback, Grant, Provider, Subject, TokenSet};
+pub use meter::Meter;
 pub use orders::{OrderPage, OrderQuery, OrderSource, OrdersById, PulledOrder};
 pub use records::{PulledRecord, RecordPage, RecordQuery, RecordSource};
 pub use setup::{SetupSource, Subscribed, Subscription, WantedSubscription};
@@ -80,9 +87,11 @@ pub struct ShopAccess {
     pub timezone: Tz,
     /// Amounts in another currency are refused.
     pub currency: CurrencyCode,
+    /// Counts what the calls cost.
+    pub meter: Meter,
 }
 
 /// Everything that a store can be asked for, and what it tells.
-pub trait StoreSource: AuditSource + DeliverySource + OrderSource + RecordSource + SetupSource {}
+pub trait StoreSource: AuditSource + DeliverySource + HistorySource + OrderSource + RecordSource + SetupSource {}
 
-impl<T: AuditSource + DeliverySource + OrderSource + RecordSource + SetupSource> StoreSource for T {}
+impl<T: AuditSource + DeliverySource + HistorySource + OrderSource + RecordSource + SetupSource> StoreSource for T {}

@@ -10,11 +10,13 @@ use crate::domain::fact::OrderFact;
 use crate::domain::ids::ShopifyOrderId;
 use crate::domain::money::CurrencyCode;
 
-/// Which orders to bring: all that changed at `updated_from` or later, the earliest change first.
+/// Which orders to bring: all that changed last in a stretch of time, the earliest change first.
 #[derive(Debug, Clone)]
 pub struct OrderQuery {
     /// The first change that counts.
     pub updated_from: DateTime<Utc>,
+    /// The first change that does not count any more; none where all later ones do.
+    pub updated_before: Option<DateTime<Utc>>,
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many at most; the provider takes fewer where a page would cost too much.
@@ -30,7 +32,7 @@ pub struct OrderPage {
     pub next: Option<String>,
     /// When this page was asked for: changes until then are in it or in an earlier page, if it is the last one.
     pub asked_at: DateTime<Utc>,
-    /// The page size that worked, to go on with.
+    /// How many were asked for in the end.
     pub page_size: u32,
 }
 
@@ -69,6 +71,10 @@ pub enum PulledOrder {
 /// Where orders come from.
 #[async_trait]
 pub trait OrderSource: Send + Sync {
+    /// How many orders can be reached by following the pages of one query. Whoever wants more begins a new query where
+    /// the pages got to.
+    fn reach(&self) -> u64;
+
     /// One page.
     async fn orders(&self, access: &ShopAccess, query: &OrderQuery) -> Result<OrderPage, ProviderError>;
 

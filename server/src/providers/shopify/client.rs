@@ -10,21 +10,26 @@ mod records;
 
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use chrono::{DateTime, SecondsFormat, Utc};
 use graphql_client::GraphQLQuery;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
-use tokio::time::Instant;
 
-use super::wire::{self, ApiError, Envelope, PageInfo};
+use super::wire::{self, ApiError, Cost, Envelope, PageInfo};
 use super::{Shopify, normalise};
+use crate::domain::fact::OrderFact;
 use crate::domain::ids::ShopifyOrderId;
-use crate::providers::contract::{OrderPage, OrderQuery, OrdersById, ProviderError, PulledOrder, ShopAccess};
+use crate::providers::contract::{Meter, OrderPage, OrderQuery, OrdersById, ProviderError, PulledOrder, ShopAccess};
 use crate::providers::http::{Answer, NoAnswer};
+use crate::telemetry;
 pub(super) use pace::Paces;
 
 /// The longest wait for a bucket to fill that is spent here.
@@ -47,7 +52,8 @@ const API_VERSION: &str = "x-shopify-api-version";
 
 /// An answer with data in it. Errors that concern only a part of the data stand beside it.
 pub(super) struct Reply {
-    data: Box<RawValue>,
+    /// JSON.
+    data: Bytes,
     errors: Vec<ApiError>,
 }
 
@@ -69,6 +75,34 @@ impl From<Refusal> for ProviderError {
     }
 }
 
+/// A page of a list.
+pub(super) struct Paged {
+    /// When it was asked for.
+    pub(super) asked_at: DateTime<Utc>,
+    /// How many members were asked for.
+    pub(super) size: u32,
+    /// The answer.
+    pub(super) reply: Reply,
+}
+
+/// On whose behalf a question is put.
+#[derive(Clone, Copy)]
+struct Asker<'a> {
+    domain: &'a str,
+    access_token: &'a SecretString,
+    meter: &'a Meter,
+}
+
+impl<'a> Asker<'a> {
+    fn of(access: &'a ShopAccess) -> Self {
+        Self {
+            domain: &access.domain,
+            access_token: &access.access_token,
+            meter: &access.meter,
+        }
+    }
+}
+
 /// What an answer means before its data is looked at.
 enum Verdict {
     Answered(Reply),
@@ -76,38 +110,51 @@ enum Verdict {
     Refused(Refusal),
 }
 
+impl Verdict {
+    /// For counting.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Answered(_) => "answered",
+            Self::Throttled { .. } => "throttled",
+            Self::Refused(Refusal::TooLarge(_)) => "too_large",
+            Self::Refused(Refusal::Failed(error)) => match error {
+                ProviderError::Later { .. } => "later",
+                ProviderError::Retry(_) => "retry",
+                ProviderError::Reconnect(_) => "reconnect",
+                ProviderError::Denied(_) => "denied",
+                ProviderError::Broken(_) => "broken",
+            },
+        }
+    }
+}
+
 impl Shopify {
     /// Asks for one page of orders.
     pub(super) async fn order_page(&self, access: &ShopAccess, query: &OrderQuery) -> Result<OrderPage, ProviderError> {
-        let mut page_size = query.page_size.clamp(1, LARGEST_PAGE);
-        let (asked_at, reply) = loop {
-            let asked_at = self.clock.now();
-            let variables = wire::orders_page::Variables {
-                first: page_size.into(),
-                after: query.after.clone(),
-                query: changed_since(query.updated_from),
-            };
-            match self.ask::<wire::OrdersPage>(access, variables).await {
-                Ok(reply) => break (asked_at, reply),
-                Err(Refusal::TooLarge(_)) if page_size > 1 => page_size /= 2,
-                Err(refusal) => return Err(refusal.into()),
-            }
+        let search = changed_in(query.updated_from, query.updated_before);
+        let variables = |first| wire::orders_page::Variables {
+            first,
+            after: query.after.clone(),
+            query: search.clone(),
         };
-        let spoilt = errors_by_order(&reply.errors, &["orders", "nodes"])?;
-        let page = read::<wire::OrdersData>(&reply.data)?.orders;
+        let paged = self
+            .ask_page::<wire::OrdersPage>(access, query.page_size, variables)
+            .await?;
+        let spoilt = errors_by_order(&paged.reply.errors, &["orders", "nodes"])?;
+        let page = read::<wire::OrdersData>(&paged.reply.data)?.orders;
         let next = next_cursor(&page.page_info, query.after.as_deref()).map_err(ProviderError::Broken)?;
         let mut orders = Vec::with_capacity(page.nodes.len());
         for (position, node) in page.nodes.into_iter().enumerate() {
             orders.push(match left_out(&spoilt, position) {
                 None => self.pulled(access, node).await?,
-                Some(reason) => unreadable(node, reason),
+                Some(reason) => unreadable(node.to_owned(), reason),
             });
         }
         Ok(OrderPage {
             orders,
             next,
-            asked_at,
-            page_size,
+            asked_at: paged.asked_at,
+            page_size: paged.size,
         })
     }
 
@@ -146,7 +193,7 @@ impl Shopify {
             }
             for (position, (id, node)) in asked.iter().zip(nodes).enumerate() {
                 match (node, left_out(&spoilt, position)) {
-                    (Some(node), None) => found.orders.push(self.pulled(access, node).await?),
+                    (Some(node), None) => found.orders.push(self.pulled(access, &node).await?),
                     (Some(node), Some(reason)) => found.orders.push(unreadable(node, reason)),
                     (None, None) => found.missing.push(*id),
                     // It is there, but so much of it is left out that nothing remains.
@@ -158,27 +205,25 @@ impl Shopify {
         Ok(found)
     }
 
-    /// Completes an order and reads it.
-    async fn pulled(&self, access: &ShopAccess, node: Box<RawValue>) -> Result<PulledOrder, ProviderError> {
-        let extent: wire::OrderExtent = match serde_json::from_str(node.get()) {
-            Ok(extent) => extent,
-            Err(error) => return Ok(unreadable(node, normalise::unreadable(&error))),
+    /// Reads an order, completing it before where that is necessary.
+    async fn pulled(&self, access: &ShopAccess, node: &RawValue) -> Result<PulledOrder, ProviderError> {
+        let order: wire::OrderNode = match serde_json::from_str(node.get()) {
+            Ok(order) => order,
+            Err(error) => return Ok(unreadable(node.to_owned(), normalise::unreadable(&error))),
         };
-        let payload = if extent.is_complete() {
-            node
-        } else {
-            match self.completed(access, &node, extent).await? {
-                Ok(payload) => payload,
-                Err(reason) => return Ok(unreadable(node, reason)),
-            }
-        };
-        Ok(match normalise::replay(&payload, access.timezone, access.currency) {
-            Ok(fact) => PulledOrder::Read {
-                payload,
-                fact: Box::new(fact),
+        if order.is_complete() {
+            let fact = normalise::order_fact(&order, access.timezone, access.currency);
+            return Ok(understood(node.to_owned(), fact));
+        }
+        Ok(
+            match self.completed(access, node, read(node.get().as_bytes())?).await? {
+                Ok(payload) => {
+                    let fact = normalise::replay(&payload, access.timezone, access.currency);
+                    understood(payload, fact)
+                }
+                Err(reason) => unreadable(node.to_owned(), reason),
             },
-            Err(reason) => unreadable(payload, reason),
-        })
+        )
     }
 
     /// The order with all of its agreements and sales; a sentence where they don't fit together.
@@ -188,7 +233,7 @@ impl Shopify {
         node: &RawValue,
         extent: wire::OrderExtent,
     ) -> Result<Result<Box<RawValue>, String>, ProviderError> {
-        let mut order: Value = read(node)?;
+        let mut order: Value = read(node.get().as_bytes())?;
         let id = extent.id;
         let mut agreements = extent.agreements.nodes;
         let mut end = extent.agreements.page_info;
@@ -310,11 +355,41 @@ impl Shopify {
         domain: &str,
         access_token: &SecretString,
     ) -> Result<wire::shop::ShopShop, ProviderError> {
-        let reply = self
-            .ask_store::<wire::Shop>(domain, access_token, wire::shop::Variables)
-            .await?
-            .whole()?;
+        let asker = Asker {
+            domain,
+            access_token,
+            meter: &Meter::default(),
+        };
+        let reply = self.put::<wire::Shop>(asker, 0, wire::shop::Variables).await?.whole()?;
         Ok(read::<wire::shop::ResponseData>(&reply)?.shop)
+    }
+
+    /// Asks for a page of a list, at most `most` of its members: as many as the store is known to take at once, and
+    /// fewer where it turns out not to.
+    pub(super) async fn ask_page<Q>(
+        &self,
+        access: &ShopAccess,
+        most: u32,
+        variables: impl Fn(i64) -> Q::Variables + Send,
+    ) -> Result<Paged, ProviderError>
+    where
+        Q: GraphQLQuery,
+        Q::Variables: Send + Sync,
+    {
+        let most = most.clamp(1, LARGEST_PAGE);
+        let document = Q::build_query(variables(most.into())).operation_name;
+        loop {
+            let size = self.paces.page_size(&access.domain, document, most);
+            let asked_at = self.clock.now();
+            match self.put::<Q>(Asker::of(access), size, variables(size.into())).await {
+                Ok(reply) => {
+                    self.paces.page_worked(&access.domain, document, size);
+                    return Ok(Paged { asked_at, size, reply });
+                }
+                Err(Refusal::TooLarge(_)) if size > 1 => self.paces.page_too_large(&access.domain, document, size),
+                Err(refusal) => return Err(refusal.into()),
+            }
+        }
     }
 
     /// Asks one question with the access of a link.
@@ -323,22 +398,23 @@ impl Shopify {
         Q: GraphQLQuery,
         Q::Variables: Sync,
     {
-        self.ask_store::<Q>(&access.domain, &access.access_token, variables)
-            .await
+        self.put::<Q>(Asker::of(access), 0, variables).await
     }
 
-    /// Asks one question: waits for the bucket before, and once more where the store says so.
-    async fn ask_store<Q>(
-        &self,
-        domain: &str,
-        access_token: &SecretString,
-        variables: Q::Variables,
-    ) -> Result<Reply, Refusal>
+    /// Puts one question, which asks for `size` members of a list: waits for the bucket before, and again where the
+    /// store says so.
+    async fn put<Q>(&self, asker: Asker<'_>, size: u32, variables: Q::Variables) -> Result<Reply, Refusal>
     where
         Q: GraphQLQuery,
         Q::Variables: Sync,
     {
+        let Asker {
+            domain,
+            access_token,
+            meter,
+        } = asker;
         let body = Q::build_query(variables);
+        let document = body.operation_name;
         let version = &self.config.api_version;
         let url = self
             .address(domain, &format!("/admin/api/{version}/graphql.json"))
@@ -354,83 +430,112 @@ impl Shopify {
 
         let mut tries = 0;
         loop {
-            let wait = self
-                .paces
-                .reserve(domain, body.operation_name, SHORT_WAIT, Instant::now());
-            if wait > SHORT_WAIT {
-                return Err(Refusal::Failed(ProviderError::Later {
-                    after: wait,
-                    why: format!("{domain} has used up its share of Shopify's API for now"),
-                }));
-            }
-            tokio::time::sleep(wait).await;
-            let answer = self.http.post_json(url.clone(), headers.clone(), &body).await;
-            let verdict = match answer {
-                Ok(answer) => self.judge(domain, body.operation_name, &answer),
-                Err(NoAnswer::TooLong) => Verdict::Refused(Refusal::TooLarge(format!(
-                    "an answer of {domain} is too long to be read"
-                ))),
-                Err(NoAnswer::Unreachable(why)) => {
-                    Verdict::Refused(retry(format!("{domain} could not be asked: {why}")))
+            let turn = match self.paces.turn(domain, (document, size), SHORT_WAIT).await {
+                Ok(turn) => turn,
+                Err(after) => {
+                    return Err(Refusal::Failed(ProviderError::Later {
+                        after,
+                        why: used_up(domain),
+                    }));
                 }
             };
+            if !turn.waited.is_zero() {
+                meter.waited(turn.waited);
+                telemetry::provider_waited(turn.waited);
+            }
+            let answer = self.http.post_json(url.clone(), headers.clone(), &body).await;
+            let (verdict, cost) = match answer {
+                Ok(answer) => self.judge(domain, answer),
+                Err(NoAnswer::TooLong) => (
+                    Verdict::Refused(Refusal::TooLarge(format!(
+                        "an answer of {domain} is too long to be read"
+                    ))),
+                    None,
+                ),
+                Err(NoAnswer::Unreachable(why)) => (
+                    Verdict::Refused(retry(format!("{domain} could not be asked: {why}"))),
+                    None,
+                ),
+            };
+            turn.settle(cost);
+            telemetry::provider_asked(document, verdict.word(), cost.map_or(0.0, |cost| cost.spent()));
+            if let Some(status) = cost.and_then(|cost| cost.throttle_status) {
+                meter.bucket(
+                    status.currently_available,
+                    status.maximum_available,
+                    status.restore_rate,
+                );
+            }
             tries += 1;
             match verdict {
                 Verdict::Answered(reply) => return Ok(reply),
                 Verdict::Refused(refusal) => return Err(refusal),
-                Verdict::Throttled { after, .. } if after <= SHORT_WAIT && tries < TRIES => {
-                    tokio::time::sleep(after).await;
-                }
                 Verdict::Throttled { after, why } => {
-                    return Err(Refusal::Failed(ProviderError::Later { after, why }));
+                    meter.throttled();
+                    if after > SHORT_WAIT || tries >= TRIES {
+                        return Err(Refusal::Failed(ProviderError::Later { after, why }));
+                    }
+                    // Others may draw from this bucket and have been told the same: not all should come back at once.
+                    let spread = StdRng::from_os_rng().random_range(1.0..1.25);
+                    self.paces.pause(domain, after.mul_f64(spread));
                 }
             }
         }
     }
 
-    /// Sorts an answer by what to do next.
-    fn judge(&self, domain: &str, operation: &'static str, answer: &Answer) -> Verdict {
-        self.notice_version(domain, answer);
+    /// Sorts an answer by what to do next, and says what it cost.
+    fn judge(&self, domain: &str, answer: Answer) -> (Verdict, Option<Cost>) {
+        self.notice_version(domain, &answer);
         if answer.status != StatusCode::OK {
-            return judge_status(domain, answer);
+            return (judge_status(domain, &answer), None);
         }
         let envelope: Envelope = match serde_json::from_slice(&answer.body) {
             Ok(envelope) => envelope,
-            Err(_) => return Verdict::Refused(retry(format!("{domain} sent something that is not whole JSON"))),
+            Err(_) => {
+                let why = format!("{domain} sent something that is not whole JSON");
+                return (Verdict::Refused(retry(why)), None);
+            }
         };
         let cost = envelope.cost();
         let errors = envelope.errors();
-        if let Some(cost) = cost {
-            self.paces.note(domain, operation, cost, Instant::now());
-        }
-        if errors.iter().any(|error| error.code == "THROTTLED") {
-            let after = cost.map_or(UNSAID_WAIT, pace::wait_for);
-            return Verdict::Throttled {
-                after,
-                why: format!("{domain} has used up its share of Shopify's API for now"),
-            };
-        }
-        if let Some(error) = errors.iter().find(|error| error.code == "MAX_COST_EXCEEDED") {
-            return Verdict::Refused(Refusal::TooLarge(format!(
-                "{domain} finds a question too costly: {}",
-                quoted(&error.message)
-            )));
-        }
-        if let Some(denied) = errors.iter().find_map(denial) {
-            return Verdict::Refused(Refusal::Failed(ProviderError::Denied(denied)));
-        }
-        let warnings = envelope.search_warnings();
-        if !warnings.is_empty() {
-            return Verdict::Refused(broken(format!(
-                "{domain} left out a term of the search: {}",
-                quoted(&warnings.join("; "))
-            )));
-        }
-        match envelope.data {
-            Some(data) => Verdict::Answered(Reply { data, errors }),
-            None if errors.is_empty() => Verdict::Refused(retry(format!("{domain} sent an answer without data"))),
-            None => Verdict::Refused(Refusal::Failed(failed(&errors))),
-        }
+        let verdict = || {
+            if errors.iter().any(|error| error.code == "THROTTLED") {
+                return match cost {
+                    Some(cost) if cost.never_fits() => Verdict::Refused(Refusal::TooLarge(format!(
+                        "{domain} never has as many points as a question needs"
+                    ))),
+                    _ => Verdict::Throttled {
+                        after: cost.map_or(UNSAID_WAIT, pace::told),
+                        why: used_up(domain),
+                    },
+                };
+            }
+            if let Some(error) = errors.iter().find(|error| error.code == "MAX_COST_EXCEEDED") {
+                return Verdict::Refused(Refusal::TooLarge(format!(
+                    "{domain} finds a question too costly: {}",
+                    quoted(&error.message)
+                )));
+            }
+            if let Some(denied) = errors.iter().find_map(denial) {
+                return Verdict::Refused(Refusal::Failed(ProviderError::Denied(denied)));
+            }
+            let warnings = envelope.search_warnings();
+            if !warnings.is_empty() {
+                return Verdict::Refused(broken(format!(
+                    "{domain} left out a term of the search: {}",
+                    quoted(&warnings.join("; "))
+                )));
+            }
+            match envelope.data {
+                Some(data) => Verdict::Answered(Reply {
+                    data: answer.body.slice_ref(data.get().as_bytes()),
+                    errors: errors.clone(),
+                }),
+                None if errors.is_empty() => Verdict::Refused(retry(format!("{domain} sent an answer without data"))),
+                None => Verdict::Refused(Refusal::Failed(failed(&errors))),
+            }
+        };
+        (verdict(), cost)
     }
 
     /// An API version that is no longer supported is replaced by the oldest one that is, without a word but this header.
@@ -454,7 +559,7 @@ impl Shopify {
 
 impl Reply {
     /// The data of an answer that must be whole.
-    pub(super) fn whole(self) -> Result<Box<RawValue>, ProviderError> {
+    pub(super) fn whole(self) -> Result<Bytes, ProviderError> {
         if self.errors.is_empty() {
             Ok(self.data)
         } else {
@@ -617,13 +722,24 @@ fn append(connection: &mut Value, page: &wire::Page) -> Result<(), ProviderError
         .as_array_mut()
         .ok_or_else(|| ProviderError::Broken("an order's ledger is not a list".to_owned()))?;
     for node in &page.nodes {
-        nodes.push(read(node)?);
+        nodes.push(read(node.get().as_bytes())?);
     }
     connection["pageInfo"] = serde_json::to_value(&page.page_info).map_err(unexpected)?;
     Ok(())
 }
 
-fn unreadable(payload: Box<RawValue>, reason: String) -> PulledOrder {
+/// An order and what became of the attempt to read it.
+pub(super) fn understood(payload: Box<RawValue>, fact: Result<OrderFact, String>) -> PulledOrder {
+    match fact {
+        Ok(fact) => PulledOrder::Read {
+            payload,
+            fact: Box::new(fact),
+        },
+        Err(reason) => unreadable(payload, reason),
+    }
+}
+
+pub(super) fn unreadable(payload: Box<RawValue>, reason: String) -> PulledOrder {
     PulledOrder::Unreadable {
         external_id: normalise::external_id(&payload),
         payload,
@@ -635,20 +751,34 @@ fn vanished() -> String {
     "the order was deleted while it was read".to_owned()
 }
 
-/// The search text for all that changed at `since` or later. The quotes matter: without them Shopify ignores the time
-/// of day.
-fn changed_since(since: DateTime<Utc>) -> String {
-    format!("updated_at:>='{}'", since.to_rfc3339_opts(SecondsFormat::Secs, true))
+fn used_up(domain: &str) -> String {
+    format!("{domain} has used up its share of Shopify's API for now")
+}
+
+/// The search text for all that changed last in a stretch of time. The quotes matter: without them Shopify ignores the
+/// time of day.
+pub(super) fn changed_in(from: DateTime<Utc>, before: Option<DateTime<Utc>>) -> String {
+    let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let from = format!("updated_at:>='{}'", text(from));
+    match before {
+        Some(before) => format!("{from} updated_at:<'{}'", text(before)),
+        None => from,
+    }
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: f64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    headers.get(RETRY_AFTER).and_then(seconds_in)
+}
+
+/// The span of time that a header says in seconds.
+pub(super) fn seconds_in(header: &HeaderValue) -> Option<Duration> {
+    let seconds: f64 = header.to_str().ok()?.trim().parse().ok()?;
     Duration::try_from_secs_f64(seconds).ok()
 }
 
 /// Reads the data of an answer.
-pub(super) fn read<T: DeserializeOwned>(data: &RawValue) -> Result<T, ProviderError> {
-    serde_json::from_str(data.get()).map_err(unexpected)
+pub(super) fn read<'a, T: Deserialize<'a>>(data: &'a [u8]) -> Result<T, ProviderError> {
+    serde_json::from_slice(data).map_err(unexpected)
 }
 
 fn unexpected(error: serde_json::Error) -> ProviderError {

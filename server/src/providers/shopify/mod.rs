@@ -4,6 +4,7 @@
 //! oauth.rs      a store agrees, tokens come and are renewed
 //! webhook.rs    a delivery proves that Shopify sent it
 //! audit.rs      the store's own books: counts, lists, its sales report
+//! bulk.rs       the whole history as one file, which Shopify prepares
 //! client.rs     one question to a store with patience; pages of orders with complete ledgers, of products, of customers
 //! wire.rs       the documents of queries/shopify and the shapes of their answers
 //! setup.rs      what a store grants and says of itself; the webhooks it sends
@@ -13,6 +14,7 @@
 //! No contact data is asked for. Amounts are those in the store's own currency.
 
 mod audit;
+mod bulk;
 mod client;
 mod normalise;
 mod oauth;
@@ -22,6 +24,7 @@ mod webhook;
 mod wire;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
@@ -30,9 +33,10 @@ use sha2::Sha256;
 use url::Url;
 
 use super::contract::{
-    AuditSource, Authorize, AuthorizeRequest, Callback, Grant, OrderCountQuery, OrderListPage, OrderListQuery,
-    OrderPage, OrderQuery, OrderSource, OrdersById, Provider, ProviderError, RecordPage, RecordQuery, RecordSource,
-    ReportedDay, SalesReportQuery, ShopAccess, TokenSet,
+    AuditSource, Authorize, AuthorizeRequest, Callback, ChangedCountQuery, Extent, Grant, HiddenHistory, HistoryError,
+    HistoryFile, HistoryParts, HistorySource, HistoryState, HistoryStateQuery, OrderCountQuery, OrderListPage,
+    OrderListQuery, OrderPage, OrderQuery, OrderSource, OrdersById, Provider, ProviderError, RecordPage, RecordQuery,
+    RecordSource, ReportedDay, SalesReportQuery, ShopAccess, Started, TokenSet,
 };
 use super::http::Http;
 use crate::config::ShopifyConfig;
@@ -41,6 +45,9 @@ use crate::domain::fact::OrderFact;
 use crate::domain::ids::{ProviderKind, ShopifyOrderId};
 use crate::domain::money::CurrencyCode;
 
+/// How many members of a list can be reached by following its pages; Shopify ends there.
+const REACH: u64 = 25_000;
+
 /// Shopify as one app sees it.
 #[derive(Debug)]
 pub struct Shopify {
@@ -48,6 +55,7 @@ pub struct Shopify {
     http: Http,
     clock: Clock,
     paces: client::Paces,
+    reach: u64,
 }
 
 impl Shopify {
@@ -58,6 +66,7 @@ impl Shopify {
             http,
             clock,
             paces: client::Paces::default(),
+            reach: REACH,
         }
     }
 
@@ -68,6 +77,12 @@ impl Shopify {
             mac.update(message);
             Some(mac.finalize().into_bytes().into())
         })
+    }
+
+    /// As if Shopify's lists ended after so many members.
+    #[must_use]
+    pub fn with_reach(self, reach: u64) -> Self {
+        Self { reach, ..self }
     }
 
     /// The address of `path` at a store. Secrets go there, so nothing but a store's permanent domain is let through.
@@ -112,6 +127,10 @@ impl Provider for Shopify {
 
 #[async_trait]
 impl OrderSource for Shopify {
+    fn reach(&self) -> u64 {
+        self.reach
+    }
+
     async fn orders(&self, access: &ShopAccess, query: &OrderQuery) -> Result<OrderPage, ProviderError> {
         self.order_page(access, query).await
     }
@@ -148,6 +167,42 @@ impl AuditSource for Shopify {
 impl RecordSource for Shopify {
     async fn records(&self, access: &ShopAccess, query: &RecordQuery) -> Result<RecordPage, ProviderError> {
         self.record_page(access, query).await
+    }
+}
+
+#[async_trait]
+impl HistorySource for Shopify {
+    fn hidden_history(&self, scopes: &[String], now: DateTime<Utc>) -> Option<HiddenHistory> {
+        bulk::hidden_history(scopes, now)
+    }
+
+    async fn extent(&self, access: &ShopAccess) -> Result<Extent, ProviderError> {
+        self.history_extent(access).await
+    }
+
+    async fn changed_count(&self, access: &ShopAccess, query: &ChangedCountQuery) -> Result<u64, ProviderError> {
+        self.count_changed(access, query).await
+    }
+
+    async fn start_history(&self, access: &ShopAccess) -> Result<Started, ProviderError> {
+        self.start_bulk(access).await
+    }
+
+    async fn history_state(
+        &self,
+        access: &ShopAccess,
+        query: &HistoryStateQuery<'_>,
+    ) -> Result<HistoryState, ProviderError> {
+        self.bulk_state(access, query).await
+    }
+
+    async fn read_history(
+        &self,
+        access: &ShopAccess,
+        file: &HistoryFile,
+        from: u64,
+    ) -> Result<HistoryParts, HistoryError> {
+        self.read_bulk(access, file, from).await
     }
 }
 

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::record::RecordKind;
-use crate::providers::contract::{PulledOrder, PulledRecord, Subject};
+use crate::providers::contract::{Meter, PulledOrder, PulledRecord, Subject};
 
 const SHOP: &str = "a-store.myshopify.com";
 const TOKEN: &str = "canary-access-token";
@@ -94,12 +94,14 @@ fn access() -> ShopAccess {
         access_token: TOKEN.into(),
         timezone: Tz::UTC,
         currency: "EUR".parse().expect("a currency"),
+        meter: Meter::default(),
     }
 }
 
 fn query(after: Option<&str>) -> OrderQuery {
     OrderQuery {
         updated_from: now() - TimeDelta::days(7),
+        updated_before: None,
         after: after.map(str::to_owned),
         page_size: 50,
     }
@@ -377,13 +379,10 @@ async fn a_page_that_costs_too_much_is_halved_until_it_does_not() {
     store
         .will_say(&costly)
         .will_say(&costly)
+        .will_say(&page(json!([small_order(1)]), None))
         .will_say(&page(json!([small_order(1)]), None));
-    let page = store
-        .open()
-        .await
-        .orders(&access(), &query(None))
-        .await
-        .expect("a page");
+    let shopify = store.open().await;
+    let page = shopify.orders(&access(), &query(None)).await.expect("a page");
     assert_eq!(page.page_size, 12);
     let sizes: Vec<Value> = store
         .asked()
@@ -391,6 +390,10 @@ async fn a_page_that_costs_too_much_is_halved_until_it_does_not() {
         .map(|asked| asked["variables"]["first"].clone())
         .collect();
     assert_eq!(sizes, [json!(50), json!(25), json!(12)]);
+
+    // What was refused is remembered over runs: it is not asked for again.
+    let again = shopify.orders(&access(), &query(None)).await.expect("a page");
+    assert_eq!((again.page_size, store.asked().len()), (12, 4));
 
     let store = Store::default();
     (0..6).for_each(|_| {

@@ -186,6 +186,45 @@ pub(super) struct OrderList;
     normalization = "rust"
 )]
 pub(super) struct SalesReport;
+/// How much history a store has.
+#[derive(GraphQLQuery)]
+#[graphql(
+    schema_path = "../queries/shopify/admin.graphql",
+    query_path = "../queries/shopify/history.graphql",
+    response_derives = "Debug",
+    normalization = "rust"
+)]
+pub(super) struct Extent;
+
+/// How many orders changed last in a stretch of time.
+#[derive(GraphQLQuery)]
+#[graphql(
+    schema_path = "../queries/shopify/admin.graphql",
+    query_path = "../queries/shopify/history.graphql",
+    response_derives = "Debug",
+    normalization = "rust"
+)]
+pub(super) struct ChangedCount;
+
+/// Asks for a bulk operation.
+#[derive(GraphQLQuery)]
+#[graphql(
+    schema_path = "../queries/shopify/admin.graphql",
+    query_path = "../queries/shopify/history.graphql",
+    response_derives = "Debug",
+    normalization = "rust"
+)]
+pub(super) struct StartHistory;
+
+/// How far a bulk operation is.
+#[derive(GraphQLQuery)]
+#[graphql(
+    schema_path = "../queries/shopify/admin.graphql",
+    query_path = "../queries/shopify/history.graphql",
+    response_derives = "Debug",
+    normalization = "rust"
+)]
+pub(super) struct HistoryState;
 
 /// An order with its ledger.
 pub(super) type OrderNode = orders_page::OrderParts;
@@ -204,10 +243,10 @@ pub(super) type CustomerNode = customers_page::CustomerParts;
 
 /// Every answer of the Admin API.
 #[derive(Debug, Deserialize)]
-pub(super) struct Envelope {
+pub(super) struct Envelope<'a> {
     /// The data as text.
-    #[serde(default)]
-    pub(super) data: Option<Box<RawValue>>,
+    #[serde(default, borrow)]
+    pub(super) data: Option<&'a RawValue>,
     /// A list of errors; now and then a sentence, or an object by field.
     #[serde(default)]
     errors: Value,
@@ -222,9 +261,25 @@ pub(super) struct Envelope {
 pub(super) struct Cost {
     /// What the bucket had to hold before the query ran.
     pub(super) requested_query_cost: f64,
+    /// What was taken for what it found; none where it did not run.
+    #[serde(default)]
+    pub(super) actual_query_cost: Option<f64>,
     /// The bucket.
     #[serde(default)]
     pub(super) throttle_status: Option<ThrottleStatus>,
+}
+
+impl Cost {
+    /// Points that are gone for good.
+    pub(super) fn spent(self) -> f64 {
+        self.actual_query_cost.unwrap_or(0.0)
+    }
+
+    /// Whether even a full bucket can't pay it.
+    pub(super) fn never_fits(self) -> bool {
+        self.throttle_status
+            .is_some_and(|status| self.requested_query_cost > status.maximum_available)
+    }
 }
 
 /// The bucket of points of this app at this store.
@@ -252,7 +307,7 @@ pub(super) struct ApiError {
     pub(super) path: Vec<Value>,
 }
 
-impl Envelope {
+impl Envelope<'_> {
     /// The errors, in one shape.
     pub(super) fn errors(&self) -> Vec<ApiError> {
         read_errors(&self.errors)
@@ -313,9 +368,21 @@ fn text(value: &Value) -> Option<String> {
 
 /// The data of [`OrdersPage`], the orders still unread.
 #[derive(Debug, Deserialize)]
-pub(super) struct OrdersData {
+pub(super) struct OrdersData<'a> {
     /// The page.
-    pub(super) orders: Page,
+    #[serde(borrow)]
+    pub(super) orders: OrderTexts<'a>,
+}
+
+/// A page of orders, each as the text that it is in the answer.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OrderTexts<'a> {
+    /// The orders.
+    #[serde(borrow)]
+    pub(super) nodes: Vec<&'a RawValue>,
+    /// Whether there are more.
+    pub(super) page_info: PageInfo,
 }
 
 /// The data of [`OrdersById`], the orders still unread, in the sequence of the ids.
@@ -419,14 +486,10 @@ pub(super) struct PageEnd {
     pub(super) page_info: PageInfo,
 }
 
-impl OrderExtent {
+impl OrderNode {
     /// Whether every agreement and every sale is here.
     pub(super) fn is_complete(&self) -> bool {
-        !self.agreements.page_info.has_next_page
-            && self
-                .agreements
-                .nodes
-                .iter()
-                .all(|agreement| !agreement.sales.page_info.has_next_page)
+        let mut agreements = self.agreements.nodes.iter();
+        !self.agreements.page_info.has_next_page && agreements.all(|agreement| !agreement.sales.page_info.has_next_page)
     }
 }

@@ -8,7 +8,7 @@ use graphql_client::GraphQLQuery;
 use serde_json::value::RawValue;
 
 use super::super::wire::Page;
-use super::{LARGEST_PAGE, Refusal, Shopify, errors_by_order, next_cursor, read};
+use super::{Paged, Shopify, errors_by_order, next_cursor, read};
 use crate::providers::contract::{ProviderError, ShopAccess};
 
 /// Which part of a connection is meant.
@@ -45,21 +45,13 @@ impl Shopify {
         &self,
         access: &ShopAccess,
         part: Part<'_>,
-        variables: impl Fn(i64) -> Q::Variables + Sync,
+        variables: impl Fn(i64) -> Q::Variables + Send,
     ) -> Result<Nodes, ProviderError>
     where
         Q: GraphQLQuery,
         Q::Variables: Send + Sync,
     {
-        let mut page_size = part.page_size.clamp(1, LARGEST_PAGE);
-        let (asked_at, reply) = loop {
-            let asked_at = self.clock.now();
-            match self.ask::<Q>(access, variables(page_size.into())).await {
-                Ok(reply) => break (asked_at, reply),
-                Err(Refusal::TooLarge(_)) if page_size > 1 => page_size /= 2,
-                Err(refusal) => return Err(refusal.into()),
-            }
-        };
+        let Paged { asked_at, size, reply } = self.ask_page::<Q>(access, part.page_size, variables).await?;
         let mut spoilt: BTreeMap<usize, Vec<String>> = BTreeMap::new();
         for (position, reason) in errors_by_order(&reply.errors, &[part.connection, "nodes"])? {
             spoilt.entry(position).or_default().push(reason);
@@ -79,7 +71,7 @@ impl Shopify {
             nodes: nodes.collect(),
             next: next_cursor(&page.page_info, part.after).map_err(ProviderError::Broken)?,
             asked_at,
-            page_size,
+            page_size: size,
         })
     }
 }

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::super::normalise::{YEARS, external_id, number_in};
 use super::super::wire;
 use super::connection::Part;
-use super::{Shopify, changed_since, quoted};
+use super::{Shopify, changed_in, quoted};
 use crate::domain::record::RecordKind;
 use crate::providers::contract::{ProviderError, PulledRecord, RecordPage, RecordQuery, ShopAccess};
 
@@ -18,7 +18,7 @@ impl Shopify {
         access: &ShopAccess,
         query: &RecordQuery,
     ) -> Result<RecordPage, ProviderError> {
-        let search = changed_since(query.updated_from);
+        let search = changed_in(query.updated_from, None);
         let part = Part {
             connection: query.kind.plural(),
             after: query.after.as_deref(),

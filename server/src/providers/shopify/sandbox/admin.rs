@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use super::Sandbox;
 use super::cost::SINGLE_QUERY_LIMIT;
 use super::faults::{Fault, FaultKind, Target, add_partial_error, break_order, status_body};
-use super::schema::Scene;
+use super::schema::{Origin, Scene};
 use super::shops::{self, Profile};
 use super::token::Use;
 
@@ -113,6 +113,10 @@ async fn answer(sandbox: &Sandbox, shop: &'static Profile, headers: &HeaderMap, 
     }
     let throttled = matches!(fault, Some(FaultKind::Throttled))
         || !inner.with_store(shop, now, |store| store.bucket.take(price, Instant::now()));
+    inner.with_store(shop, now, |store| {
+        store.tally.questions += 1;
+        store.tally.throttled += u64::from(throttled);
+    });
     if throttled {
         let extensions = json!({ "code": "THROTTLED", "documentation": "https://shopify.dev/api/usage/rate-limits" });
         let errors = json!([{ "message": "Throttled", "extensions": extensions }]);
@@ -143,7 +147,8 @@ async fn answer(sandbox: &Sandbox, shop: &'static Profile, headers: &HeaderMap, 
     });
     let mut request = Request::new(asked.query.as_str())
         .variables(asked.variables.clone())
-        .data(Arc::clone(&scene));
+        .data(Arc::clone(&scene))
+        .data(Origin(format!("http://{}", header("host").unwrap_or("localhost"))));
     if let Some(name) = &asked.operation_name {
         request = request.operation_name(name);
     }

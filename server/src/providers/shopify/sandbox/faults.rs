@@ -29,6 +29,10 @@ pub enum Target {
     Graphql,
     /// The token endpoint of OAuth.
     Token,
+    /// The next bulk operation.
+    Bulk,
+    /// The file of a bulk operation.
+    Download,
 }
 
 /// What can go wrong.
@@ -66,6 +70,22 @@ pub enum FaultKind {
     },
     /// The token of the request is dead from now on.
     RevokeToken,
+    /// The app may not begin a bulk operation.
+    BulkRefused,
+    /// Other bulk operations of the app are still running.
+    BulkInProgress,
+    /// The bulk operation fails.
+    BulkFails,
+    /// The bulk operation's file is gone before anybody reads it.
+    BulkExpires,
+    /// The lines of the bulk operation's file do not stand with their parents.
+    BulkUngrouped,
+    /// The bulk operation's file lacks its end.
+    BulkTruncated,
+    /// The bulk operation says that it has one more object than its file.
+    BulkMiscounted,
+    /// The file is sent from its beginning, whatever range is asked for.
+    RangeIgnored,
 }
 
 impl Fault {

@@ -6,6 +6,7 @@
 //! - `oauth`: installation, code exchange, rotating refresh tokens (`token` keeps them alive over a restart);
 //! - `admin`: the GraphQL endpoint: faults, token, `cost` and its bucket, then `schema`, then the answer in Shopify's
 //!   shape;
+//! - `bulk`: what runs over everything in the background, and its files, at `/_bulk/…`;
 //! - `control`: the stage hands' door, `/{shop}/_sandbox/…`: place, refund, edit, cancel and delete orders, ask for
 //!   trouble (`faults`), read the ledger;
 //! - `webhooks`: what the stores tell of their own accord, sent by [`Sandbox::deliver`].
@@ -18,6 +19,7 @@
 //! found. The clock is passed in. No store knows a person's name or address.
 
 mod admin;
+mod bulk;
 mod control;
 mod cost;
 mod dice;
@@ -59,7 +61,7 @@ pub use self::hand::{
     SandboxError, ShopChange,
 };
 pub use self::order::CancelReason;
-pub use self::state::Unlisted;
+pub use self::state::{Tally, Unlisted};
 pub use self::webhooks::{Attempt, DeliveryRecord, DeliveryState, WebhookRequest};
 
 /// Tells the sandbox the time. Orders appear, and are paid and refunded, as it goes on.
@@ -96,6 +98,10 @@ pub struct SandboxConfig {
     pub look_every: Duration,
     /// The wait before a webhook is sent for the second time; it doubles with each further one.
     pub retry_pause: Duration,
+    /// How many orders can be reached by following the pages of one query.
+    pub result_cap: usize,
+    /// How long a bulk operation takes for 250 objects, and its file for each 64 KB.
+    pub bulk_pace: Duration,
 }
 
 impl SandboxConfig {
@@ -116,6 +122,8 @@ impl SandboxConfig {
             compliance_uri: None,
             look_every: Duration::from_secs(1),
             retry_pause: Duration::from_secs(1),
+            result_cap: 25_000,
+            bulk_pace: Duration::ZERO,
         }
     }
 }
@@ -177,6 +185,7 @@ impl Sandbox {
             .route("/{shop}/admin/oauth/authorize", get(oauth::authorize))
             .route("/{shop}/admin/oauth/access_token", post(oauth::access_token))
             .route("/{shop}/admin/api/{version}/graphql.json", post(admin::graphql))
+            .route("/_bulk/{shop}/{id}", get(bulk::download))
             .merge(control::routes())
             .fallback(admin::nothing_here)
             .with_state(self.clone())
@@ -203,6 +212,18 @@ impl Sandbox {
         self.inner
             .with_store(shop, self.inner.now(), |store| store.faults.push_back(fault));
         Ok(())
+    }
+
+    /// What a shop was asked so far.
+    ///
+    /// # Errors
+    /// [`SandboxError::UnknownShop`].
+    pub fn tally(&self, shop: &str) -> Result<Tally, SandboxError> {
+        let shop = self.shop(shop)?;
+        Ok(self.inner.with_store(shop, self.inner.now(), |store| Tally {
+            operations: store.operations.len(),
+            ..store.tally.clone()
+        }))
     }
 
     /// Kills every token of a shop and ends its subscriptions, as an uninstallation does; `app/uninstalled` is still

@@ -8,6 +8,7 @@ use chrono::{DateTime, Days, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use super::bulk::Operation;
 use super::cost::Bucket;
 use super::faults::{Fault, Target};
 use super::money::CurrencyCode;
@@ -33,6 +34,22 @@ pub(crate) struct Store {
     pub(crate) post: Post,
     /// Orders that lists keep back.
     pub(crate) unlisted: HashMap<u64, Unlisted>,
+    /// Bulk operations, in the order of creation.
+    pub(crate) operations: Vec<Operation>,
+    pub(crate) tally: Tally,
+}
+
+/// What a shop was asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Questions with a price that were put, those that were turned away included.
+    pub questions: u64,
+    /// Questions that were turned away because the bucket was empty.
+    pub throttled: u64,
+    /// Bulk operations that were begun.
+    pub operations: usize,
+    /// Downloads of their files, by the byte that each began with.
+    pub downloads: Vec<u64>,
 }
 
 /// What a merchant may change of a shop, as it is now. What was sold before keeps the currency that it was sold in.
@@ -148,6 +165,8 @@ impl Store {
             next_subscription: 1,
             post: Post::new(profile, now),
             unlisted: HashMap::new(),
+            operations: Vec::new(),
+            tally: Tally::default(),
         }
     }
 

@@ -4,6 +4,7 @@
 //! field by field, so that a missing scope spoils a part of an answer and not the whole.
 
 mod agreement;
+mod bulk;
 mod connection;
 mod customer;
 mod order;
@@ -23,6 +24,10 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
+use self::bulk::{
+    BulkOperation, BulkOperationCancelPayload, BulkOperationConnection, BulkOperationRunQueryPayload,
+    BulkOperationsSortKeys,
+};
 use self::connection::{Window, paginate};
 use self::customer::{Customer, CustomerConnection, CustomerSortKeys};
 use self::order::{Order, OrderConnection, OrderSortKeys};
@@ -36,6 +41,7 @@ use self::webhook::{
     WebhookSubscriptionUpdatePayload,
 };
 use super::Inner;
+use super::bulk::{self as operations, Refusal};
 use super::order as ledger;
 use super::search::{Content, Kind, Search};
 use super::shops::{self, Profile};
@@ -53,6 +59,12 @@ pub(crate) fn build() -> AdminSchema {
         .disable_suggestions()
         .finish()
 }
+
+/// Stands beside a request whose lists have no end: one that runs in bulk.
+pub(crate) struct Uncapped;
+
+/// Where the sandbox is reached, as a request says.
+pub(crate) struct Origin(pub(crate) String);
 
 /// A shop at the instant of a request, and what the request may see of it.
 pub(crate) struct Scene {
@@ -99,13 +111,7 @@ impl Scene {
         if self.has_scope(scope) {
             return Ok(());
         }
-        let access = format!("`{scope}` access scope.");
-        let message = format!("Access denied for {field} field. Required access: {access}");
-        Err(Error::new(message).extend_with(|_, extensions| {
-            extensions.set("code", "ACCESS_DENIED");
-            extensions.set("documentation", "https://shopify.dev/api/usage/access-scopes");
-            extensions.set("requiredAccess", access);
-        }))
+        Err(access_denied(field, &format!("`{scope}` access scope.")))
     }
 
     fn shop(&self) -> Shop {
@@ -223,6 +229,15 @@ impl Scene {
     }
 }
 
+fn access_denied(field: &str, access: &str) -> Error {
+    let message = format!("Access denied for {field} field. Required access: {access}");
+    Error::new(message).extend_with(|_, extensions| {
+        extensions.set("code", "ACCESS_DENIED");
+        extensions.set("documentation", "https://shopify.dev/api/usage/access-scopes");
+        extensions.set("requiredAccess", access);
+    })
+}
+
 /// The scope that an object behind `node` needs.
 fn node_scope(id: &str) -> Option<(&'static str, &'static str)> {
     match parse_gid(id)?.0 {
@@ -269,6 +284,7 @@ pub(crate) enum Node {
     Shop(Shop),
     AppInstallation(AppInstallation),
     WebhookSubscription(WebhookSubscription),
+    BulkOperation(BulkOperation),
     LineItem(order::LineItem),
     CustomerVisit(order::CustomerVisit),
     Return(agreement::Return),
@@ -358,13 +374,69 @@ impl QueryRoot {
             reverse: reverse.unwrap_or_default(),
         };
         let key = |order: &Arc<ledger::Order>| sort_key.key(order, scene.now);
-        let page = paginate(scene.listed_orders(&search), sort_key.name(), key, window)?;
+        let mut found = scene.listed_orders(&search);
+        if ctx.data_opt::<Uncapped>().is_none() {
+            // What lies behind is not shown, and nothing says so.
+            found.sort_by_key(key);
+            if window.reverse {
+                found.reverse();
+            }
+            found.truncate(scene.inner.config.result_cap);
+        }
+        let page = paginate(found, sort_key.name(), key, window)?;
         Ok(page
             .map(|order| Order {
                 order,
                 scene: Arc::clone(scene),
             })
             .into())
+    }
+
+    async fn bulk_operation(&self, ctx: &Context<'_>, id: ID) -> Result<Option<BulkOperation>> {
+        let scene = scene(ctx);
+        let id = number_of(&id, "BulkOperation")?;
+        let found = scene.inner.with_store(scene.shop, scene.now, |store| {
+            store.operations.iter().find(|operation| operation.id == id).cloned()
+        });
+        Ok(found.map(BulkOperation))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the field has so many")]
+    async fn bulk_operations(
+        &self,
+        ctx: &Context<'_>,
+        after: Option<String>,
+        before: Option<String>,
+        first: Option<i32>,
+        last: Option<i32>,
+        query: Option<String>,
+        #[graphql(default_with = "Some(false)")] reverse: Option<bool>,
+        #[graphql(default_with = "Some(BulkOperationsSortKeys::CreatedAt)")] sort_key: Option<BulkOperationsSortKeys>,
+    ) -> Result<BulkOperationConnection> {
+        let scene = scene(ctx);
+        let search = scene.search(ctx, query.as_deref(), bulk::SEARCH_FIELDS);
+        let found: Vec<_> = scene
+            .inner
+            .with_store(scene.shop, scene.now, |store| store.operations.clone())
+            .into_iter()
+            .filter(|operation| {
+                search.filter.admits(scene.shop, &|field| match field {
+                    "created_at" => Content::Time(operation.created_at),
+                    "status" => Content::Words(vec![format!("{:?}", operation.status)]),
+                    _ => Content::Number(operation.id),
+                })
+            })
+            .collect();
+        let sort_key = sort_key.unwrap_or(BulkOperationsSortKeys::CreatedAt);
+        let window = Window {
+            after,
+            before,
+            first,
+            last,
+            reverse: reverse.unwrap_or_default(),
+        };
+        let page = paginate(found, sort_key.name(), |operation| sort_key.key(operation), window)?;
+        Ok(page.map(BulkOperation).into())
     }
 
     async fn orders_count(
@@ -514,6 +586,27 @@ pub(crate) struct Mutation;
 
 #[Object]
 impl Mutation {
+    async fn bulk_operation_run_query(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default)] group_objects: bool,
+        query: String,
+    ) -> Result<Option<BulkOperationRunQueryPayload>> {
+        let origin = ctx
+            .data_opt::<Origin>()
+            .map_or_else(String::new, |origin| origin.0.clone());
+        match operations::begin(scene(ctx), query, group_objects, origin) {
+            Ok(operation) => Ok(Some(BulkOperationRunQueryPayload::begun(operation))),
+            Err(Refusal::Denied) => Err(access_denied("bulkOperationRunQuery", "`read_orders` access scope.")),
+            Err(refusal) => Ok(BulkOperationRunQueryPayload::refused(refusal)),
+        }
+    }
+
+    async fn bulk_operation_cancel(&self, ctx: &Context<'_>, id: ID) -> Result<Option<BulkOperationCancelPayload>> {
+        let cancelled = operations::cancel(scene(ctx), number_of(&id, "BulkOperation")?);
+        Ok(Some(BulkOperationCancelPayload::of(cancelled)))
+    }
+
     async fn webhook_subscription_create(
         &self,
         ctx: &Context<'_>,

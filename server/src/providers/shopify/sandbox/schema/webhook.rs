@@ -212,6 +212,15 @@ pub(crate) struct UserError {
     message: String,
 }
 
+impl UserError {
+    pub(crate) fn of(field: &str, message: &str) -> Self {
+        Self {
+            field: Some(vec![field.to_owned()]),
+            message: message.to_owned(),
+        }
+    }
+}
+
 /// The answer to a creation.
 #[derive(SimpleObject)]
 pub(crate) struct WebhookSubscriptionCreatePayload {
