@@ -22,7 +22,7 @@ test: tools lint ## Run every test and lint
 	cargo test --workspace
 
 drill: tools ## Run the tests that take minutes: kills, storms
-	cargo test -p server --test it -- --ignored --nocapture
+	cargo test -p server --test it -- drill_ --ignored --nocapture --test-threads 1
 
 bench: tools ## Measure how fast deliveries are taken, beside PostgreSQL's own pace
 	cargo bench -p server --bench webhooks

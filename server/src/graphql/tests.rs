@@ -210,6 +210,7 @@ async fn nothing_is_answered_to_nobody() {
         ("products", "{ products(range: {preset: TODAY}) { totalCount } }"),
         ("syncStatus", "{ syncStatus { type } }"),
         ("syncRuns", "{ syncRuns { totalCount } }"),
+        ("webhookDeliveries", "{ webhookDeliveries { totalCount } }"),
         ("integrations", "{ integrations { id } }"),
         ("kpiDefinitions", "{ kpiDefinitions { key } }"),
         ("node", "{ node(id: \"x\") { id } }"),
