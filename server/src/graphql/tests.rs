@@ -209,6 +209,7 @@ async fn nothing_is_answered_to_nobody() {
         ("orders", "{ orders { totalCount } }"),
         ("syncStatus", "{ syncStatus { type } }"),
         ("syncRuns", "{ syncRuns { totalCount } }"),
+        ("webhookDeliveries", "{ webhookDeliveries { totalCount } }"),
         ("integrations", "{ integrations { id } }"),
         ("kpiDefinitions", "{ kpiDefinitions { key } }"),
         ("node", "{ node(id: \"x\") { id } }"),
