@@ -277,6 +277,15 @@ async fn assert_cut_by(world: &World, user: &User, timezone: Tz, covered: &str) 
     let data = world.ask_with(user, SERIES, json!({ "from": from, "to": to })).await;
     let freshness = &data["shopifyDashboard"]["freshness"][0];
     assert_eq!(freshness["coveredFrom"], json!(covered));
+    let left_over: i64 = sqlx::query_scalar(
+        "select (select count(*) from daily_shopify_metrics where date < $1)
+              + (select count(*) from daily_summary where date < $1)",
+    )
+    .bind(covered)
+    .fetch_one(&world.fixture.owner)
+    .await
+    .unwrap();
+    assert_eq!(left_over, 0, "cells of days that are not whole");
     let books = oracle::days(&world.sandbox.ledger(AURORA).unwrap(), timezone);
     let series = data["shopifyDashboard"]["series"].as_array().unwrap();
     let home = data["homeDashboard"]["series"].as_array().unwrap();
