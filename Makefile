@@ -10,7 +10,7 @@ POSTGRES := 15
 # Arguments for `server demo`: make demo ARGS='--port 9000'
 ARGS ?=
 
-.PHONY: help demo test lint schema tools rust linters compiler postgres
+.PHONY: help demo test drill bench lint schema tools rust linters compiler postgres
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,12 @@ demo: tools ## Build and run the server on sandbox data, with a database of its 
 
 test: tools lint ## Run every test and lint
 	cargo test --workspace
+
+drill: tools ## Run the tests that take minutes: kills, storms
+	cargo test -p server --test it -- --ignored --nocapture
+
+bench: tools ## Measure how fast deliveries are taken, beside PostgreSQL's own pace
+	cargo bench -p server --bench webhooks
 
 lint: linters ## Check the formatting and the lints
 	cargo fmt --all --check

@@ -131,7 +131,7 @@ terms! {
         Connected = "connected",
         /// The provider no longer takes its token: someone must connect it again.
         NeedsReauth = "needs_reauth",
-        /// Held by choice.
+        /// Held until a hindrance is gone; the reason says which.
         Paused = "paused",
         /// Ended; what was synced stays.
         Disconnected = "disconnected",
@@ -195,6 +195,14 @@ terms! {
         Product = "product",
         /// A customer.
         Customer = "customer",
+    }
+
+    /// Whether a provider tells of a topic.
+    SubscriptionStatus {
+        /// It does.
+        Active = "active",
+        /// It would not.
+        Refused = "refused",
     }
 
     /// What a row of insights is about.

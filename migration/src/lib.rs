@@ -24,6 +24,8 @@ mod m20261122_000011_schedule_slots;
 mod m20261122_000012_refresh_lease;
 mod m20261122_000013_deliveries;
 mod m20261122_000014_tombstones_redactions;
+mod m20261122_000015_webhook_subscriptions;
+mod m20261122_000016_product_days;
 mod m20261122_000018_reconciliations;
 mod system;
 mod tenancy;
@@ -50,7 +52,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000012_refresh_lease::Migration),
             Box::new(m20261122_000013_deliveries::Migration),
             Box::new(m20261122_000014_tombstones_redactions::Migration),
+            Box::new(m20261122_000015_webhook_subscriptions::Migration),
             Box::new(m20261122_000018_reconciliations::Migration),
+            Box::new(m20261122_000016_product_days::Migration),
         ]
     }
 }

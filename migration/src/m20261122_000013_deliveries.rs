@@ -90,8 +90,7 @@ const FUNCTIONS: &[SystemFunction] = &[
                     insert into public.shopify_webhooks_raw as known
                         (account_id, integration_id, shop_domain, topic, webhook_id, event_id, triggered_at, payload,
                          status, processed_at)
-                    select distinct on (g.shop_domain, g.topic, g.webhook_id)
-                           g.account_id, g.integration_id, g.shop_domain, g.topic, g.webhook_id, g.event_id,
+                    select g.account_id, g.integration_id, g.shop_domain, g.topic, g.webhook_id, g.event_id,
                            g.triggered_at, g.payload,
                            case when g.only_hurries and not g.has_run then 'ignored' else 'received' end,
                            case when g.only_hurries and not g.has_run then now() end

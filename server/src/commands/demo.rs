@@ -78,7 +78,7 @@ pub(super) async fn run(options: Options) -> Result<(), CommandError> {
         Some(start_cluster(&options, &home, settings.postgres_programs()).await?)
     };
     let secrets = Secrets::of(&home)?;
-    let sandbox = start_sandbox(&secrets).await?;
+    let sandbox = start_sandbox(&secrets, listen).await?;
     let url = |role: &str| cluster.as_ref().map(|cluster| cluster.url(role, DATABASE));
     let defaults = [
         ("DATABASE_URL", url("api")),
@@ -164,13 +164,17 @@ async fn start_cluster(options: &Options, home: &Path, bin_dir: Option<PathBuf>)
     Ok(cluster)
 }
 
-async fn start_sandbox(secrets: &Secrets) -> Result<SocketAddr, CommandError> {
+async fn start_sandbox(secrets: &Secrets, listen: SocketAddr) -> Result<SocketAddr, CommandError> {
     let clock = Clock::system();
     let api_secret = SecretString::from(secrets.shopify_api_secret.as_str());
-    let sandbox = Sandbox::new(SandboxConfig::new(API_KEY, api_secret, Arc::new(move || clock.now())));
+    let sandbox = Sandbox::new(SandboxConfig {
+        compliance_uri: Some(format!("http://{listen}/api/webhooks/shopify")),
+        ..SandboxConfig::new(API_KEY, api_secret, Arc::new(move || clock.now()))
+    });
     let no_socket = |error| CommandError::Failed(format!("the sandbox found no free port: {error}"));
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(no_socket)?;
     let address = listener.local_addr().map_err(no_socket)?;
+    tokio::spawn(sandbox.clone().deliver());
     tokio::spawn(async move { axum::serve(listener, sandbox.router()).await });
     step(&format!(
         "sandbox     a Shopify with 90 days of orders, on http://{address}"

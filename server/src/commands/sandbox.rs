@@ -26,12 +26,16 @@ pub(super) struct Options {
     /// Ask for consent on a page before an app is let in
     #[arg(long)]
     ask_consent: bool,
+    /// Where webhooks of privacy law go, without the topic at its end, such as http://127.0.0.1:8080/api/webhooks/shopify
+    #[arg(long)]
+    compliance_url: Option<String>,
 }
 
 pub(super) async fn run(options: Options) -> Result<(), CommandError> {
     let clock = Clock::system();
     let sandbox = Sandbox::new(SandboxConfig {
         ask_consent: options.ask_consent,
+        compliance_uri: options.compliance_url,
         ..SandboxConfig::new(&options.api_key, options.api_secret, Arc::new(move || clock.now()))
     });
     let listener = TcpListener::bind(options.listen)
@@ -43,6 +47,7 @@ pub(super) async fn run(options: Options) -> Result<(), CommandError> {
     for shop in sandbox.shops() {
         println!("store  {}  {}  {}", shop.domain, shop.currency, shop.timezone);
     }
+    tokio::spawn(sandbox.clone().deliver());
     axum::serve(listener, sandbox.router())
         .with_graceful_shutdown(signal::told_to_stop())
         .await

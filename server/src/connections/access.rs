@@ -3,7 +3,7 @@
 //! Shopify's refresh tokens are traded for new ones at each use, so two processes must not renew at once. Who renews
 //! holds a lease in the database; who does not goes on with the token while it is good, or waits and reads again. The
 //! new pair is stored before it is used. A pair that was lost on the way does no harm: the old refresh token stays good
-//! until the new one is first used.
+//! until the new one is first used. A token of the old kind, without an end, is traded for a pair in the same way.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::{note_needs_reauth, sealed};
 use crate::app::App;
 use crate::cipher::{CipherError, TokenKind, TokenPlace};
 use crate::domain::ids::{IntegrationId, IntegrationStatus, ProviderKind};
-use crate::providers::contract::{ProviderError, ShopAccess};
+use crate::providers::contract::{ProviderError, ShopAccess, TokenSet};
 use crate::store::{StoreError, Tenant, TenantDb};
 
 /// A token is renewed when it has less than this left.
@@ -52,6 +52,17 @@ pub enum AccessError {
     Store(#[from] StoreError),
 }
 
+/// What the token of an access has to be.
+#[derive(Clone, Default)]
+pub(super) struct Wish {
+    /// Not this one: the store does not take it.
+    pub(super) but: Option<SecretString>,
+    /// One that ends and is renewed, if the store trades the other kind.
+    pub(super) with_end: bool,
+    /// That of a link that is paused will do.
+    pub(super) of_paused: bool,
+}
+
 /// A link with its tokens opened.
 struct Opened {
     access: ShopAccess,
@@ -62,7 +73,7 @@ struct Opened {
 /// What a call to the store behind a link needs. Renews the tokens where they are about to end; where the authorisation
 /// is gone, the link is marked so and the error is [`ProviderError::Reconnect`].
 pub async fn shop_access(app: &App, tenant: &Tenant, integration_id: IntegrationId) -> Result<ShopAccess, AccessError> {
-    good_access(app, tenant, integration_id, None).await
+    good_access(app, tenant, integration_id, &Wish::default()).await
 }
 
 /// The same with another token than the `refused` one, which the store does not take although its time is not over.
@@ -72,26 +83,31 @@ pub async fn renew_shop_access(
     integration_id: IntegrationId,
     refused: &ShopAccess,
 ) -> Result<ShopAccess, AccessError> {
-    good_access(app, tenant, integration_id, Some(&refused.access_token)).await
+    let wish = Wish {
+        but: Some(refused.access_token.clone()),
+        ..Wish::default()
+    };
+    good_access(app, tenant, integration_id, &wish).await
 }
 
-async fn good_access(
+/// What a call to the store behind a link needs, with a token as it is wished.
+pub(super) async fn good_access(
     app: &App,
     tenant: &Tenant,
     integration_id: IntegrationId,
-    refused: Option<&SecretString>,
+    wish: &Wish,
 ) -> Result<ShopAccess, AccessError> {
     let mut waited = Duration::ZERO;
     loop {
         let db = app.database.read(tenant).await?;
-        let opened = open(app, &db, integration_id).await?;
+        let opened = open(app, &db, integration_id, wish).await?;
         drop(db);
-        if opened.has_left(app, RENEW_BEFORE) && !opened.is(refused) {
+        if opened.is_as(app, wish) {
             return Ok(opened.access);
         }
         if let Some(lease_until) = take_lease(app, tenant, integration_id).await? {
             // In a task of its own: a caller that goes away must not take a new pair of tokens along.
-            let renewal = renew(app.clone(), *tenant, integration_id, lease_until, refused.cloned());
+            let renewal = renew(app.clone(), *tenant, integration_id, lease_until, wish.clone());
             let renewal = tokio::spawn(renewal);
             let renewed = renewal
                 .await
@@ -101,7 +117,7 @@ async fn good_access(
             }
             continue;
         }
-        if opened.has_left(app, LAST_USE) && !opened.is(refused) {
+        if opened.has_left(app, LAST_USE) && !opened.is(wish.but.as_ref()) {
             return Ok(opened.access);
         }
         if waited >= PATIENCE {
@@ -132,26 +148,18 @@ async fn renew(
     tenant: Tenant,
     integration_id: IntegrationId,
     lease_until: DateTime<Utc>,
-    refused: Option<SecretString>,
+    wish: Wish,
 ) -> Result<Option<ShopAccess>, AccessError> {
     // Read again: the one before us may have renewed them between our look and our lease.
     let db = app.database.read(&tenant).await?;
-    let opened = open(&app, &db, integration_id).await?;
+    let opened = open(&app, &db, integration_id, &wish).await?;
     drop(db);
-    let is_refused = opened.is(refused.as_ref());
-    if opened.has_left(&app, RENEW_BEFORE) && !is_refused {
+    let is_refused = opened.is(wish.but.as_ref());
+    if opened.is_as(&app, &wish) {
         release(&app, &tenant, integration_id, lease_until).await?;
         return Ok(Some(opened.access));
     }
-    let renewed = match (&opened.refresh_token, app.providers.provider(ProviderKind::Shopify)) {
-        (Some(refresh_token), Some(provider)) => provider.refresh(&opened.access.domain, refresh_token).await,
-        (None, _) => Err(ProviderError::Reconnect(format!(
-            "The access to {} has ended; connect the store again.",
-            opened.access.domain
-        ))),
-        (_, None) => Err(ProviderError::Denied("Shopify is not set up here.".to_owned())),
-    };
-    match renewed {
+    match next_tokens(&app, &opened).await {
         Ok(tokens) => {
             let db = app.database.write(&tenant).await?;
             if !db.release_refresh_lease(integration_id, lease_until).await? {
@@ -164,6 +172,11 @@ async fn renew(
                 access_token: tokens.access_token,
                 ..opened.access
             }))
+        }
+        // An app that was made for one store keeps its token without an end.
+        Err(ProviderError::Reconnect(_)) if opened.has_no_end() && !is_refused => {
+            release(&app, &tenant, integration_id, lease_until).await?;
+            Ok(Some(opened.access))
         }
         Err(ProviderError::Reconnect(why)) => {
             let db = app.database.write(&tenant).await?;
@@ -186,6 +199,30 @@ async fn renew(
     }
 }
 
+/// Asks for the tokens that follow these.
+async fn next_tokens(app: &App, opened: &Opened) -> Result<TokenSet, ProviderError> {
+    let provider = app.providers.provider(ProviderKind::Shopify);
+    let provider = provider.ok_or_else(|| ProviderError::Denied("Shopify is not set up here.".to_owned()))?;
+    let ShopAccess {
+        domain, access_token, ..
+    } = &opened.access;
+    if let Some(refresh_token) = &opened.refresh_token {
+        return provider.refresh(domain, refresh_token).await;
+    }
+    if !opened.has_no_end() {
+        return Err(ProviderError::Reconnect(format!(
+            "The access to {domain} has ended; connect the store again."
+        )));
+    }
+    let traded = provider.expiring(domain, access_token).await?;
+    traded.ok_or_else(|| {
+        ProviderError::Reconnect(format!(
+            "{domain} was connected with a token without an end, which Shopify neither takes any more nor trades for one \
+             that ends; connect the store again."
+        ))
+    })
+}
+
 async fn release(
     app: &App,
     tenant: &Tenant,
@@ -197,10 +234,11 @@ async fn release(
     db.commit().await
 }
 
-async fn open(app: &App, db: &TenantDb, integration_id: IntegrationId) -> Result<Opened, AccessError> {
+async fn open(app: &App, db: &TenantDb, integration_id: IntegrationId, wish: &Wish) -> Result<Opened, AccessError> {
     let shop = db.linked_shop(integration_id).await?.ok_or(AccessError::NotFound)?;
     match shop.status {
         IntegrationStatus::Connected => {}
+        IntegrationStatus::Paused if wish.of_paused => {}
         IntegrationStatus::NeedsReauth => {
             let why = shop.status_reason;
             return Err(AccessError::Provider(ProviderError::Reconnect(why.unwrap_or_else(
@@ -256,6 +294,16 @@ impl Opened {
     /// Whether this is the token that a store refused.
     fn is(&self, refused: Option<&SecretString>) -> bool {
         refused.is_some_and(|refused| refused.expose_secret() == self.access.access_token.expose_secret())
+    }
+
+    /// Whether the access token is as it is wished, and need not be renewed yet.
+    fn is_as(&self, app: &App, wish: &Wish) -> bool {
+        self.has_left(app, RENEW_BEFORE) && !self.is(wish.but.as_ref()) && !(wish.with_end && self.has_no_end())
+    }
+
+    /// Whether the access token is of the old kind, which nothing renews.
+    fn has_no_end(&self) -> bool {
+        self.access_expires_at.is_none() && self.refresh_token.is_none()
     }
 
     /// Whether the access token is good for at least this much longer.

@@ -114,7 +114,7 @@ pub async fn begin(
 
 /// Finishes: checks what the browser brought back (`query`, as decoded pairs, and the value of its cookie), trades it
 /// for tokens and links the store. A store that this account was linked to before gets its link back, with its history.
-/// The first sync is queued in the same transaction.
+/// The first runs are queued in the same transaction.
 pub async fn finish(app: &App, query: &[(String, String)], browser: Option<&str>) -> Result<Connected, ConnectError> {
     let provider = provider(app)?;
     let callback = provider.verify_callback(query).map_err(|error| match error {
@@ -163,7 +163,7 @@ fn is_same_browser(state: &OAuthState, browser: Option<&str>) -> bool {
     }
 }
 
-/// One transaction: store, link, tokens, cursor, audit log, first sync.
+/// One transaction: store, link, tokens, cursor, audit log, first runs.
 async fn link(app: &App, state: &OAuthState, grant: Grant) -> Result<Connected, ConnectError> {
     let Subject::Shop(shop) = grant.subject;
     let db = app.database.write(&state.tenant).await?;
@@ -194,15 +194,14 @@ async fn link(app: &App, state: &OAuthState, grant: Grant) -> Result<Connected, 
         request_id: None,
     })
     .await?;
-    queue::enqueue(
-        &db,
-        &NewRun {
+    for job in SyncJob::of_connect(ProviderKind::Shopify) {
+        let run = NewRun {
             integration_id,
-            job_type: SyncJob::Shopify7dFill.as_str(),
+            job_type: job.as_str(),
             trigger: RunTrigger::Connect,
-        },
-    )
-    .await?;
+        };
+        queue::enqueue(&db, &run).await?;
+    }
     db.commit().await?;
     tracing::info!(account_id = %state.tenant.account_id(), %integration_id, shop = shop.domain, "a store was connected");
     Ok(Connected {

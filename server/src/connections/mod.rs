@@ -4,6 +4,7 @@
 //! begin ─▶ (the store's owner agrees at the provider) ─▶ finish ─▶ connected ──shop_access──▶ calls
 //!                                                          ▲         │  ▲ renews the tokens before they end
 //!                                                          │         ▼
+//!                                                          │         ├─set_up─▶ webhooks, scopes, profile; paused and back
 //!                                                          └── needs_reauth, disconnected: the data stays
 //! ```
 //!
@@ -12,9 +13,11 @@
 
 mod access;
 mod connect;
+mod setup;
 
 pub use access::{AccessError, renew_shop_access, shop_access};
 pub use connect::{ConnectError, Connected, begin, finish};
+pub use setup::set_up;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -30,7 +33,7 @@ use crate::providers::contract::TokenSet;
 use crate::store::{AuditEntry, Ciphertext, SealedToken, StoreError, Tenant, TenantDb};
 
 /// Notes that a link's authorisation is gone, with a sentence for the people who have to connect it again. A link that
-/// is not connected stays as it is.
+/// has ended stays as it is.
 pub async fn mark_needs_reauth(
     app: &App,
     tenant: &Tenant,
@@ -43,7 +46,7 @@ pub async fn mark_needs_reauth(
 }
 
 async fn note_needs_reauth(db: &TenantDb, integration_id: IntegrationId, why: &str) -> Result<(), StoreError> {
-    let from = [IntegrationStatus::Connected];
+    let from = [IntegrationStatus::Connected, IntegrationStatus::Paused];
     let to = IntegrationStatus::NeedsReauth;
     if db.set_integration_status(integration_id, &from, to, Some(why)).await? {
         let entry = AuditEntry {

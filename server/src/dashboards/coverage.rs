@@ -87,6 +87,13 @@ impl Coverage {
         self.links.iter().any(|link| link.covers(day))
     }
 
+    /// From the first to the last day of the range that some link knows; none where none is known.
+    pub(super) fn known_part(&self, range: DateRange) -> Option<DateRange> {
+        let mut known = range.days().filter(|day| self.covers(*day));
+        let first = known.next()?;
+        DateRange::new(first, known.last().unwrap_or(first)).ok()
+    }
+
     pub(super) fn wholly_covers(&self, range: DateRange) -> bool {
         let waited_for = self.links.iter().filter(|link| link.is_live);
         range.days().all(|day| self.covers(day))

@@ -12,6 +12,7 @@
 
 mod coverage;
 pub mod metrics;
+mod products;
 mod reconciled;
 mod report;
 
@@ -22,11 +23,12 @@ use crate::domain::clock::Clock;
 use crate::domain::ids::{IntegrationId, ProviderKind};
 use crate::domain::money::CurrencyCode;
 use crate::domain::period::{Comparison, DateRange, Granularity, Preset};
-use crate::store::{SourcesRow, StoreError, TenantDb};
+use crate::store::{SourceRow, SourcesRow, StoreError, TenantDb};
 
 pub use crate::store::RefundDating;
 use coverage::Coverage;
 pub use coverage::Freshness;
+pub use products::{Products, ProductsQuery, products};
 pub use reconciled::{Reconciled, Standing, reconciled};
 pub use report::{Kpi, Point, Report};
 
@@ -112,11 +114,7 @@ pub async fn shopify(db: &TenantDb, query: &ShopifyQuery, clock: &Clock) -> Resu
         return Err(DashboardError::NoSuchStore);
     }
     let coverage = account.coverage(ProviderKind::Shopify, query.integration_id)?;
-    // A single store answers in its own currency and days, whatever the account's are.
-    let (currency, timezone) = match query.integration_id {
-        Some(_) => coverage.books().unwrap_or((account.currency, account.timezone)),
-        None => (account.currency, account.timezone),
-    };
+    let (currency, timezone) = account.books(&coverage, query.integration_id);
     let scope = Scope {
         shopify: coverage,
         meta: Coverage::none(ProviderKind::Meta),
@@ -163,22 +161,34 @@ impl Account {
     }
 
     fn stores(&self, only: Option<IntegrationId>) -> Vec<IntegrationId> {
-        self.row
-            .sources
-            .iter()
-            .filter(|source| source.provider == ProviderKind::Shopify)
+        let stores = self.sources(ProviderKind::Shopify, only);
+        stores.map(|source| source.integration_id).collect()
+    }
+
+    /// Those stores that keep their books in this currency.
+    fn stores_in(&self, currency: CurrencyCode, only: Option<IntegrationId>) -> Vec<IntegrationId> {
+        let stores = self.sources(ProviderKind::Shopify, only);
+        stores
+            .filter(|source| source.currency == currency.as_str())
             .map(|source| source.integration_id)
-            .filter(|id| only.is_none_or(|only| *id == only))
             .collect()
     }
 
+    /// Currency and days of an answer: a single store has its own, whatever the account's are.
+    fn books(&self, coverage: &Coverage, only: Option<IntegrationId>) -> (CurrencyCode, Tz) {
+        let single = only.and_then(|_| coverage.books());
+        single.unwrap_or((self.currency, self.timezone))
+    }
+
     fn coverage(&self, provider: ProviderKind, only: Option<IntegrationId>) -> Result<Coverage, StoreError> {
-        let rows = self
-            .row
+        Coverage::read(provider, self.sources(provider, only))
+    }
+
+    fn sources(&self, provider: ProviderKind, only: Option<IntegrationId>) -> impl Iterator<Item = &SourceRow> {
+        self.row
             .sources
             .iter()
-            .filter(|source| source.provider == provider && only.is_none_or(|only| source.integration_id == only));
-        Coverage::read(provider, rows)
+            .filter(move |source| source.provider == provider && only.is_none_or(|only| source.integration_id == only))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
 
 /// Where "now" comes from. Leases and schedules inside SQL use the database's clock instead.
@@ -49,6 +49,16 @@ impl std::fmt::Debug for Clock {
 /// The calendar day on which `at` falls in `timezone`.
 pub fn local_date(at: DateTime<Utc>, timezone: Tz) -> NaiveDate {
     at.with_timezone(&timezone).date_naive()
+}
+
+/// The first local day that lies wholly after `from`.
+pub fn first_whole_day(from: DateTime<Utc>, timezone: Tz) -> NaiveDate {
+    let day = local_date(from, timezone);
+    if start_of_day(day, timezone) == from {
+        day
+    } else {
+        day + Days::new(1)
+    }
 }
 
 /// The moment at which `date` begins in `timezone`. Where midnight does not exist because of a clock change, the day

@@ -5,7 +5,7 @@ use std::ops::{AddAssign, Sub};
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 
-use super::ids::{ShopifyCustomerId, ShopifyOrderId};
+use super::ids::{ShopifyCustomerId, ShopifyOrderId, ShopifyProductId};
 use super::money::CurrencyCode;
 
 /// The sums that a store's numbers are made of, in the shop's currency. Every KPI of the store is a sum of these over
@@ -67,6 +67,29 @@ impl AddAssign for SalesSums {
     }
 }
 
+/// What the numbers of a product are made of, in the shop's currency: the part of [`SalesSums`] that is merchandise, and
+/// what came back in pieces.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ProductSums {
+    /// Pieces sold when the orders were placed, on the orders' own days: as [`SalesSums::units`].
+    pub units: i64,
+    /// Pieces that went back or were taken off an order, positive.
+    pub units_returned: i64,
+    /// Before discounts, ex tax.
+    pub gross_sales: Decimal,
+    /// Discounts given, ex tax, positive.
+    pub discounts: Decimal,
+    /// Reversed, ex tax, positive.
+    pub refunds: Decimal,
+}
+
+impl ProductSums {
+    /// `gross − discounts − refunds`. May be negative.
+    pub fn revenue_net(&self) -> Decimal {
+        self.gross_sales - self.discounts - self.refunds
+    }
+}
+
 /// The sums an ad account's numbers are made of, in its currency.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AdSums {
@@ -103,7 +126,7 @@ impl AddAssign for AdSums {
 }
 
 /// Everything a provider's order says that the product keeps: one row of `fact_orders` and its rows of
-/// `fact_order_days`.
+/// `fact_order_days` and `fact_product_days`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderFact {
     /// Shopify's numeric id.
@@ -139,6 +162,9 @@ pub struct OrderFact {
     /// One entry per local day on which the ledger has a row of this order, and always one for `order_date`;
     /// empty for a test order.
     pub days: Vec<OrderDay>,
+    /// What each product moved on each of these days. Gross sales, discounts and refunds of a day add up to those of
+    /// `days`, and so do the units.
+    pub product_days: Vec<OrderProductDay>,
     /// The whole ledger of the order, whatever the day; also kept for a test order.
     pub totals: SalesSums,
 }
@@ -150,6 +176,20 @@ pub struct OrderDay {
     pub date: NaiveDate,
     /// The contribution.
     pub sums: SalesSums,
+}
+
+/// What one order moved of one product on one local day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderProductDay {
+    /// The day in the shop's time zone.
+    pub date: NaiveDate,
+    /// None for a line that no product stands behind: typed in by hand, or of a product that was deleted.
+    pub product_id: Option<ShopifyProductId>,
+    /// What stands on the line. None, together with no product, for what belongs to no line: the difference between the
+    /// value of what went back and what was refunded.
+    pub title: Option<String>,
+    /// The contribution.
+    pub sums: ProductSums,
 }
 
 /// Campaign parameters of a visit.

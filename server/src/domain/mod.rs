@@ -7,5 +7,6 @@ pub mod ids;
 pub mod job;
 pub mod money;
 pub mod period;
+pub mod record;
 pub mod webhook;
 pub mod window;

@@ -107,6 +107,26 @@ impl Topic {
         )
     }
 
+    /// The fields of its body that are asked for: ids, and what tells one change from the next. A store that sends the same
+    /// twice within moments sends it once. Nothing that names or reaches a person is among them.
+    pub const fn fields(self) -> &'static [&'static str] {
+        match self {
+            Self::OrdersCreate
+            | Self::OrdersUpdated
+            | Self::OrdersCancelled
+            | Self::ProductsCreate
+            | Self::ProductsUpdate
+            | Self::CustomersCreate
+            | Self::CustomersUpdate => &["id", "admin_graphql_api_id", "updated_at"],
+            Self::OrdersEdited => &["order_edit.id", "order_edit.order_id"],
+            Self::OrdersDelete | Self::ProductsDelete | Self::CustomersDelete => &["id"],
+            Self::RefundsCreate => &["id", "admin_graphql_api_id", "order_id"],
+            Self::ShopUpdate | Self::AppUninstalled => &["id", "updated_at"],
+            Self::BulkOperationsFinish => &["admin_graphql_api_id", "status"],
+            Self::CustomersDataRequest | Self::CustomersRedact | Self::ShopRedact => &[],
+        }
+    }
+
     /// The job that deals with it, as `sync_runs.job_type` has it.
     pub const fn job(self) -> &'static str {
         match self {
@@ -218,6 +238,9 @@ pub struct WebhookPayload {
     /// Of the edit of an order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order_edit: Option<OrderEdit>,
+    /// Of a privacy request: the store that makes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shop_id: Option<i64>,
     /// Of a privacy request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer: Option<CustomerRef>,

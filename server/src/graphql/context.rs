@@ -9,7 +9,7 @@ use super::error::ApiError;
 use crate::access::{Action, Viewer};
 use crate::app::App;
 use crate::domain::ids::{ActorKind, IntegrationId};
-use crate::store::{IntegrationRow, TenantDb};
+use crate::store::{IntegrationRow, SubscriptionRow, TenantDb};
 
 /// The caller of a request: goes into its data, one for each request.
 pub struct Caller {
@@ -19,6 +19,7 @@ pub struct Caller {
     pub trace_id: String,
     reading: Mutex<Option<Arc<TenantDb>>>,
     integrations: OnceCell<Vec<IntegrationRow>>,
+    subscriptions: OnceCell<Vec<SubscriptionRow>>,
 }
 
 impl Caller {
@@ -29,6 +30,7 @@ impl Caller {
             trace_id,
             reading: Mutex::new(None),
             integrations: OnceCell::new(),
+            subscriptions: OnceCell::new(),
         }
     }
 
@@ -97,6 +99,18 @@ pub(super) async fn integration<'a>(
     id: IntegrationId,
 ) -> Result<Option<&'a IntegrationRow>, ApiError> {
     Ok(integrations(context).await?.iter().find(|row| row.id == id))
+}
+
+/// The webhook subscriptions of one of the account's links: those of all are read once a request.
+pub(super) async fn subscriptions<'a>(
+    context: &Context<'a>,
+    id: IntegrationId,
+) -> Result<impl Iterator<Item = &'a SubscriptionRow>, ApiError> {
+    let rows = caller(context)?
+        .subscriptions
+        .get_or_try_init(|| async { Ok::<_, ApiError>(reading(context).await?.subscriptions().await?) })
+        .await?;
+    Ok(rows.iter().filter(move |row| row.integration_id == id))
 }
 
 /// Lets a field be answered only to a caller who may do this.

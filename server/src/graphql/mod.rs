@@ -18,6 +18,7 @@ mod node;
 mod order;
 mod page;
 mod period;
+mod product;
 mod scalars;
 mod shopify;
 mod sync;
@@ -51,6 +52,7 @@ struct Query(
     home::HomeQuery,
     shopify::ShopifyQuery,
     order::OrderQuery,
+    product::ProductQuery,
     sync::SyncQuery,
     integration::IntegrationQuery,
     delivery::DeliveryQuery,

@@ -9,9 +9,10 @@ use chrono::DateTime;
 use super::delivery::{WebhookDelivery, WebhookDeliveryTotals};
 use super::error::ApiError;
 use super::order::{Order, OrderTotals};
+use super::product::{ProductPerformance, ProductTotals};
 use super::sync::{SyncRun, SyncRunTotals};
 use crate::domain::ids::{RunId, ShopifyOrderId, WebhookDeliveryId};
-use crate::store::{DeliveryKey, OrderKey, RunKey};
+use crate::store::{DeliveryKey, OrderKey, ProductKey, ProductMeasure, RunKey};
 
 /// Rows of a page where nobody says how many.
 pub(super) const DEFAULT_FIRST: i32 = 50;
@@ -20,6 +21,8 @@ const MAX_FIRST: i32 = 250;
 
 /// A page of orders.
 pub(super) type OrderConnection = Connection<OrderCursor, Order, OrderTotals>;
+/// A page of products.
+pub(super) type ProductConnection = Connection<ProductCursor, ProductPerformance, ProductTotals>;
 /// A page of runs.
 pub(super) type SyncRunConnection = Connection<RunCursor, SyncRun, SyncRunTotals>;
 
@@ -35,6 +38,7 @@ where
 {
     builder
         .override_output_type_description::<OrderConnection>("A page of orders.")
+        .override_output_type_description::<ProductConnection>("A page of products.")
         .override_output_type_description::<SyncRunConnection>("A page of runs.")
         .override_output_type_description::<WebhookDeliveryConnection>("A page of deliveries.")
 }
@@ -103,6 +107,53 @@ impl CursorType for OrderCursor {
     }
 }
 
+/// The place of a product in a list by one of its sums, in the direction in which the list was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ProductCursor {
+    pub(super) measure: ProductMeasure,
+    pub(super) ascending: bool,
+    pub(super) key: ProductKey,
+}
+
+impl CursorType for ProductCursor {
+    type Error = BadCursor;
+
+    fn encode_cursor(&self) -> String {
+        let direction = if self.ascending { 'a' } else { 'd' };
+        let measure = self.measure.as_str();
+        let ProductKey {
+            value,
+            integration_id,
+            product_id,
+            line,
+        } = &self.key;
+        // The line comes last: it may hold anything.
+        URL_SAFE_NO_PAD.encode(format!(
+            "product:{measure}:{direction}:{value}:{integration_id}:{product_id}:{line}"
+        ))
+    }
+
+    fn decode_cursor(text: &str) -> Result<Self, BadCursor> {
+        let [kind, measure, direction, value, integration_id, product_id, line] = parts(text)?;
+        let ascending = match (&*kind, &*direction) {
+            ("product", "a") => true,
+            ("product", "d") => false,
+            _ => return Err(BadCursor),
+        };
+        let measure = ProductMeasure::ALL.into_iter().find(|known| known.as_str() == measure);
+        Ok(Self {
+            measure: measure.ok_or(BadCursor)?,
+            ascending,
+            key: ProductKey {
+                value: value.parse().map_err(|_| BadCursor)?,
+                integration_id: integration_id.parse().map_err(|_| BadCursor)?,
+                product_id: product_id.parse().map_err(|_| BadCursor)?,
+                line,
+            },
+        })
+    }
+}
+
 /// The place of a run in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RunCursor(pub(super) RunKey);
@@ -151,10 +202,14 @@ impl CursorType for DeliveryCursor {
     }
 }
 
+/// What stands between colons; the last part may hold some itself. No text of the database has a NUL in it.
 fn parts<const N: usize>(text: &str) -> Result<[String; N], BadCursor> {
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadCursor)?;
     let text = String::from_utf8(bytes).map_err(|_| BadCursor)?;
-    let parts: Vec<String> = text.split(':').map(str::to_owned).collect();
+    if text.contains('\0') {
+        return Err(BadCursor);
+    }
+    let parts: Vec<String> = text.splitn(N, ':').map(str::to_owned).collect();
     parts.try_into().map_err(|_| BadCursor)
 }
 
@@ -191,6 +246,19 @@ mod tests {
             Some(delivery)
         );
         assert!(DeliveryCursor::decode_cursor(&cursor.encode_cursor()).is_err());
+        for (measure, line) in [(ProductMeasure::Units, ""), (ProductMeasure::RevenueNet, "Tea: 100 g")] {
+            let cursor = ProductCursor {
+                measure,
+                ascending: line.is_empty(),
+                key: ProductKey {
+                    value: "-12.3400".parse().expect("a decimal"),
+                    integration_id: Uuid::from_u128(8).into(),
+                    product_id: 9.into(),
+                    line: line.to_owned(),
+                },
+            };
+            assert_eq!(ProductCursor::decode_cursor(&cursor.encode_cursor()).ok(), Some(cursor));
+        }
     }
 
     #[test]
@@ -198,6 +266,7 @@ mod tests {
         for text in ["", "abc", "1042", "b3JkZXI6ZDo5OTk5OTk5OTk5OTk5OTk5OTk5OTo3Nw", "…"] {
             assert!(OrderCursor::decode_cursor(text).is_err(), "{text}");
             assert!(RunCursor::decode_cursor(text).is_err(), "{text}");
+            assert!(ProductCursor::decode_cursor(text).is_err(), "{text}");
         }
     }
 

@@ -23,18 +23,27 @@ pub(super) enum SyncJob {
     /// Orders that changed in the last seven days, whatever was read before.
     #[graphql(name = "SHOPIFY_7D_FILL")]
     Shopify7dFill,
+    /// Customers that changed since the last time, without anything that names or reaches them.
+    #[graphql(name = "SHOPIFY_CUSTOMERS")]
+    ShopifyCustomers,
     /// Orders that changed since the last time.
     #[graphql(name = "SHOPIFY_FRESH")]
     ShopifyFresh,
     /// The last seven days held against the store's own count, and put right.
     #[graphql(name = "SHOPIFY_RECONCILE")]
     ShopifyReconcile,
+    /// Products that changed since the last time.
+    #[graphql(name = "SHOPIFY_PRODUCTS")]
+    ShopifyProducts,
     /// Facts and numbers made anew from the stored orders, asking nobody.
     #[graphql(name = "SHOPIFY_REPLAY")]
     ShopifyReplay,
     /// What the store told unasked and what needs no question: deletions, the app's removal, privacy.
     #[graphql(name = "SHOPIFY_WEBHOOKS")]
     ShopifyWebhooks,
+    /// Webhooks, scopes and what the store says of itself.
+    #[graphql(name = "SHOPIFY_SETUP")]
+    ShopifySetup,
 }
 
 /// Where a run stands.

@@ -22,6 +22,7 @@ mod notices;
 mod orders;
 mod page;
 mod reconcile;
+mod records;
 mod repairs;
 mod replay;
 mod shop;
@@ -32,6 +33,7 @@ pub use inbox::{Inbox, InboxError};
 pub use notices::work_through_notices;
 pub use orders::{Scan, sync_fresh_orders, sync_orders};
 pub use reconcile::reconcile_orders;
+pub use records::sync_records;
 pub use replay::replay_orders;
 
 use crate::connections::AccessError;

@@ -2,6 +2,9 @@
 //!
 //! One delivery, one transaction, the oldest first. Deliveries come repeated, late and out of order, so each is judged
 //! by when it happened and against what is known. Works for a link in any state, and without a token.
+//!
+//! What can't be undone is done only where the signed body itself names the store: the topic and the store of a delivery
+//! come from its address and its headers, which nobody has signed.
 
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +19,7 @@ use crate::domain::ids::{
 };
 use crate::domain::webhook::Topic;
 use crate::queue::Run;
-use crate::store::{AuditEntry, Progress, StoreError, TenantDb, WaitingDelivery};
+use crate::store::{AuditEntry, LinkedShop, Progress, StoreError, TenantDb, WaitingDelivery};
 
 /// Deliveries looked at in one go.
 const BATCH: i64 = 100;
@@ -82,14 +85,23 @@ async fn settle(app: &App, run: &Run, progress: &Progress, delivery: &WaitingDel
 async fn deal_with(app: &App, run: &Run, progress: &Progress, delivery: &WaitingDelivery) -> Result<(), Stopped> {
     let db = app.database.write(&run.tenant).await?;
     db.fence_run(run, progress, true).await?;
+    let Some(shop) = db.linked_shop(run.integration_id).await? else {
+        return Err(Stopped::Denied("This is not a link to a store.".to_owned()));
+    };
+    let said_by = match delivery.topic {
+        Topic::AppUninstalled => delivery.payload.id,
+        _ => delivery.payload.shop_id,
+    };
+    let is_own = said_by == Some(shop.shopify_shop_id.0);
     let fate = match delivery.topic {
         Topic::OrdersDelete => order_deleted(app, &db, run, delivery).await?,
         Topic::ProductsDelete => product_deleted(&db, run, delivery).await?,
         Topic::CustomersDelete => customer_deleted(&db, run, delivery).await?,
-        Topic::AppUninstalled => app_uninstalled(&db, run, delivery).await?,
+        _ if !is_own => Fate::Senseless("The delivery does not name this store in its body; nothing was done."),
+        Topic::AppUninstalled => app_uninstalled(&db, run, &shop, delivery).await?,
         Topic::CustomersDataRequest => data_requested(&db, run, delivery).await?,
         Topic::CustomersRedact => customer_to_forget(&db, run, delivery).await?,
-        Topic::ShopRedact => store_to_forget(app, &db, run).await?,
+        Topic::ShopRedact => store_to_forget(app, &db, run, &shop).await?,
         _ => Fate::Senseless("This topic is for another job."),
     };
     let (status, why) = match fate {
@@ -148,9 +160,13 @@ async fn customer_deleted(db: &TenantDb, run: &Run, delivery: &WaitingDelivery) 
 }
 
 /// The tokens are dead already. A store that has been connected since was installed anew, and stays.
-async fn app_uninstalled(db: &TenantDb, run: &Run, delivery: &WaitingDelivery) -> Result<Fate, Stopped> {
-    let shop = db.linked_shop(run.integration_id).await?;
-    if shop.is_none_or(|shop| moment(delivery) < shop.connected_at) {
+async fn app_uninstalled(
+    db: &TenantDb,
+    run: &Run,
+    shop: &LinkedShop,
+    delivery: &WaitingDelivery,
+) -> Result<Fate, Stopped> {
+    if moment(delivery) < shop.connected_at {
         return Ok(Fate::Moot(
             "The store has been connected since; this tells of an earlier installation.",
         ));
@@ -195,10 +211,8 @@ async fn customer_to_forget(db: &TenantDb, run: &Run, delivery: &WaitingDelivery
     Ok(Fate::Done)
 }
 
-async fn store_to_forget(app: &App, db: &TenantDb, run: &Run) -> Result<Fate, Stopped> {
-    let shop = db.linked_shop(run.integration_id).await?;
-    let is_in_use = |status| matches!(status, IntegrationStatus::Connected | IntegrationStatus::Paused);
-    if shop.is_none_or(|shop| is_in_use(shop.status)) {
+async fn store_to_forget(app: &App, db: &TenantDb, run: &Run, shop: &LinkedShop) -> Result<Fate, Stopped> {
+    if matches!(shop.status, IntegrationStatus::Connected | IntegrationStatus::Paused) {
         return Ok(Fate::Moot("The store is connected again, so its data stays."));
     }
     db.forget_runs(run).await?;

@@ -14,7 +14,7 @@ use super::page::{Page, rebuild_days};
 use super::repairs::Repairs;
 use super::shop::Shop;
 use crate::app::App;
-use crate::domain::clock::{local_date, start_of_day};
+use crate::domain::clock::{first_whole_day, local_date, start_of_day};
 use crate::domain::fact::OrderFact;
 use crate::domain::ids::{RunTrigger, WebhookStatus};
 use crate::providers::contract::{OrderPage, OrderQuery, ShopAccess};
@@ -348,14 +348,4 @@ pub(super) fn note(progress: &Progress) -> Option<String> {
 /// The moment at which an interrupted scan resumes, as [`Plan::note_resume`] wrote it.
 fn resume_point(resume: &Value) -> Option<DateTime<Utc>> {
     resume[UPDATED_FROM].as_str()?.parse().ok()
-}
-
-/// The first local day that lies wholly after `from`.
-fn first_whole_day(from: DateTime<Utc>, timezone: Tz) -> NaiveDate {
-    let day = local_date(from, timezone);
-    if start_of_day(day, timezone) == from {
-        day
-    } else {
-        day + Days::new(1)
-    }
 }

@@ -94,7 +94,7 @@ pub(super) async fn rebuild_days(app: &App, db: &TenantDb, run: &Run, days: &[Na
 }
 
 /// A name for a record that has none: the same record gets the same one.
-fn digest(text: &str) -> String {
+pub(super) fn digest(text: &str) -> String {
     let hash = Sha256::digest(text.as_bytes());
     format!(
         "sha256:{}",

@@ -9,8 +9,8 @@ use crate::app::App;
 use crate::connections;
 use crate::domain::ids::{ProviderKind, ShopifyOrderId};
 use crate::providers::contract::{
-    OrderCountQuery, OrderListPage, OrderListQuery, OrderPage, OrderQuery, OrdersById, ProviderError, ReportedDay,
-    SalesReportQuery, ShopAccess, StoreSource,
+    OrderCountQuery, OrderListPage, OrderListQuery, OrderPage, OrderQuery, OrdersById, ProviderError, RecordPage,
+    RecordQuery, ReportedDay, SalesReportQuery, ShopAccess, StoreSource,
 };
 use crate::queue::Run;
 
@@ -110,6 +110,15 @@ impl Question for SalesReportQuery {
 
     async fn put(&self, source: &dyn StoreSource, access: &ShopAccess) -> Result<Vec<ReportedDay>, ProviderError> {
         source.sales_report(access, self).await
+    }
+}
+
+#[async_trait]
+impl Question for RecordQuery {
+    type Answer = RecordPage;
+
+    async fn put(&self, source: &dyn StoreSource, access: &ShopAccess) -> Result<RecordPage, ProviderError> {
+        source.records(access, self).await
     }
 }
 

@@ -6,15 +6,20 @@
 //! | `shopify_fresh` | every `SYNC_FRESH_EVERY`, by hand | everything that changed since the last time |
 //! | | when the store tells of an order | that order; everything else only where `SYNC_FRESH_EVERY` is over |
 //! | `shopify_reconcile` | nightly, by hand | the same, then each day's orders against the store's own count, put right |
-//! | `shopify_replay` | by hand, after a normaliser was mended | facts and numbers anew from the stored orders |
 //! | `shopify_webhooks` | when the store tells of it | deletions, the app's removal, wishes to be forgotten |
+//! | `shopify_replay` | by hand, after a normaliser was mended; by `shopify_setup`, after a change of time zone | facts and numbers anew from the stored orders |
+//! | `shopify_setup` | on connecting, nightly, when the store's settings change | webhooks, scopes, the store's profile, its token |
+//! | `shopify_products`, `shopify_customers` | on connecting, nightly, when the store tells of one, by hand | every product, every customer that changed since the last time |
 
 mod retention;
 mod schedule;
 mod shopify_7d_fill;
+mod shopify_customers;
 mod shopify_fresh;
+mod shopify_products;
 mod shopify_reconcile;
 mod shopify_replay;
+mod shopify_setup;
 mod shopify_webhooks;
 
 use async_trait::async_trait;
@@ -54,8 +59,11 @@ impl Handler for Jobs {
             Ok(SyncJob::Shopify7dFill) => shopify_7d_fill::run(&self.app, run, stop).await,
             Ok(SyncJob::ShopifyFresh) => shopify_fresh::run(&self.app, run, self.sync.fresh_every, stop).await,
             Ok(SyncJob::ShopifyReconcile) => shopify_reconcile::run(&self.app, run, stop).await,
+            Ok(SyncJob::ShopifyCustomers) => shopify_customers::run(&self.app, run, stop).await,
+            Ok(SyncJob::ShopifyProducts) => shopify_products::run(&self.app, run, stop).await,
             Ok(SyncJob::ShopifyReplay) => shopify_replay::run(&self.app, run, stop).await,
             Ok(SyncJob::ShopifyWebhooks) => shopify_webhooks::run(&self.app, run, stop).await,
+            Ok(SyncJob::ShopifySetup) => shopify_setup::run(&self.app, run).await,
             Err(_) => {
                 return Outcome::Fail(Failure {
                     code: "UNKNOWN_JOB",

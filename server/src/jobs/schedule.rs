@@ -14,7 +14,7 @@ use crate::domain::ids::{IntegrationId, IntegrationStatus, RunTrigger};
 use crate::domain::job::SyncJob;
 use crate::store::{NewRun, StoreError};
 
-/// What runs by itself for every connected link.
+/// What runs by itself for every link that is looked at.
 enum Schedule {
     /// At even distances; each link at its own offset, so that they do not all start together.
     Every(Duration),
@@ -23,10 +23,13 @@ enum Schedule {
 }
 
 /// Every schedule there is.
-fn schedules(sync: &SyncConfig) -> [(SyncJob, Schedule); 2] {
+fn schedules(sync: &SyncConfig) -> [(SyncJob, Schedule); 5] {
     [
         (SyncJob::ShopifyFresh, Schedule::Every(sync.fresh_every)),
+        (SyncJob::ShopifySetup, Schedule::DailyAt(sync.nightly_at)),
         (SyncJob::ShopifyReconcile, Schedule::DailyAt(sync.nightly_at)),
+        (SyncJob::ShopifyProducts, Schedule::DailyAt(sync.nightly_at)),
+        (SyncJob::ShopifyCustomers, Schedule::DailyAt(sync.nightly_at)),
     ]
 }
 
@@ -45,7 +48,12 @@ impl Slots {
                     Schedule::Every(span) => even_slot(now, span, link.integration_id),
                     Schedule::DailyAt(time) => daily_slot(now, time, link.timezone),
                 };
-                let due = link.status == IntegrationStatus::Connected
+                let is_looked_at = match link.status {
+                    IntegrationStatus::Connected => true,
+                    IntegrationStatus::Paused => job.looks_at_paused(),
+                    IntegrationStatus::NeedsReauth | IntegrationStatus::Disconnected => false,
+                };
+                let due = is_looked_at
                     && job.provider() == link.provider
                     // A slot from before the link was made is none of its own.
                     && slot >= link.connected_at

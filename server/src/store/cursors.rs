@@ -140,7 +140,7 @@ impl TenantDb {
         Ok(days)
     }
 
-    async fn upsert_cursor(
+    pub(super) async fn upsert_cursor(
         &self,
         statement: &'static str,
         integration_id: IntegrationId,

@@ -1,4 +1,5 @@
-//! Writing what a page of orders brought: raw rows, facts, their days, and the day cells that these touch.
+//! Writing what a page of orders brought: raw rows, facts, their days, and the day cells that these touch. What products
+//! moved goes along: see [`product_days`](super::product_days).
 //!
 //! All statements are set-based, one round trip a table and page. A fact is written only over an older version of
 //! itself; a day cell is recomputed as a whole from facts. So running any of this twice changes nothing.
@@ -226,7 +227,7 @@ impl TenantDb {
         Ok(kept)
     }
 
-    /// Replaces the days of these orders and answers every day that lost or gained something. A deleted order has none.
+    /// Replaces the days of these orders, and of the products in them, and answers every day that lost or gained something. A deleted order has none.
     pub async fn replace_order_days(
         &self,
         integration_id: IntegrationId,
@@ -234,7 +235,10 @@ impl TenantDb {
     ) -> Result<Vec<NaiveDate>, StoreError> {
         let mut connection = self.connection().await;
         let mut touched: Vec<NaiveDate> = sqlx::query_scalar(
-            "delete from fact_order_days
+            "with products as (
+                 delete from fact_product_days
+                  where account_id = $1 and integration_id = $2 and shopify_order_id = any($3))
+             delete from fact_order_days
               where account_id = $1 and integration_id = $2 and shopify_order_id = any($3)
              returning date",
         )
@@ -292,13 +296,15 @@ impl TenantDb {
         .bind(Vec::from_iter(days().map(|(_, _, sums)| count(sums.guest_orders))))
         .fetch_all(&mut *connection)
         .await?;
+        drop(connection);
+        self.add_product_days(integration_id, facts).await?;
         touched.extend(added);
         touched.sort_unstable();
         touched.dedup();
         Ok(touched)
     }
 
-    /// Recomputes a store's cells of these days from its facts. Days before the first covered day get none.
+    /// Recomputes a store's cells of these days from its facts, and those of its products. Days before the first covered day get none.
     pub async fn rebuild_shopify_days(
         &self,
         integration_id: IntegrationId,
@@ -339,7 +345,7 @@ impl TenantDb {
         .bind(days)
         .execute(&mut *self.connection().await)
         .await?;
-        Ok(())
+        self.rebuild_product_cells(integration_id, days).await
     }
 
     /// Recomputes the account's summary of these days from the cells of all its stores and ad accounts.

@@ -57,6 +57,8 @@ pub struct LinkedShop {
     pub status_reason: Option<String>,
     /// `name.myshopify.com`
     pub domain: String,
+    /// Shopify's own id.
+    pub shopify_shop_id: ShopifyShopId,
     /// Three letters of ISO 4217.
     pub currency: String,
     /// IANA name.
@@ -108,7 +110,8 @@ impl TenantDb {
     }
 
     /// Links a store and makes room for its cursor. A store that this account was linked to before keeps its rows, and
-    /// so its history. None when the store belongs to another account.
+    /// so its history, and the time zone that this history is cut by: [`note_shop`](Self::note_shop) changes it, with
+    /// the history. None when the store belongs to another account.
     pub async fn link_shop(&self, shop: &ShopLink) -> Result<Option<IntegrationId>, StoreError> {
         let mut connection = self.connection().await;
         // Two steps: an upsert would fail on another account's row instead of finding none.
@@ -128,7 +131,7 @@ impl TenantDb {
         .await?;
         let shop_id: Option<ShopId> = sqlx::query_scalar(
             "update shops
-                set shopify_shop_id = $3, name = $4, currency = $5, iana_timezone = $6, taxes_included = $7,
+                set shopify_shop_id = $3, name = $4, currency = $5, taxes_included = $6,
                     installed_at = case when uninstalled_at is null then installed_at else now() end,
                     uninstalled_at = null
               where account_id = $1 and shop_domain = $2
@@ -139,7 +142,6 @@ impl TenantDb {
         .bind(shop.shopify_shop_id)
         .bind(&shop.name)
         .bind(&shop.currency)
-        .bind(&shop.timezone)
         .bind(shop.taxes_included)
         .fetch_optional(&mut *connection)
         .await?;
@@ -174,7 +176,7 @@ impl TenantDb {
     pub async fn linked_shop(&self, id: IntegrationId) -> Result<Option<LinkedShop>, StoreError> {
         Ok(sqlx::query_as(
             "select i.id as integration_id, i.status, i.status_reason, s.shop_domain as domain,
-                    s.currency::text as currency, s.iana_timezone as timezone, i.connected_at
+                    s.shopify_shop_id, s.currency::text as currency, s.iana_timezone as timezone, i.connected_at
                from integrations i
                join shops s on s.account_id = i.account_id and s.id = i.shop_id
               where i.account_id = $1 and i.id = $2",
@@ -197,6 +199,40 @@ impl TenantDb {
         .bind(at)
         .execute(&mut *self.connection().await)
         .await?;
+        Ok(())
+    }
+
+    /// Notes what a linked store says of itself. The currency is not among it: it is that of the numbers.
+    pub async fn note_shop(
+        &self,
+        id: IntegrationId,
+        name: &str,
+        timezone: &str,
+        taxes_included: bool,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "update shops s set name = $3, iana_timezone = $4, taxes_included = $5
+               from integrations i
+              where i.account_id = $1 and i.id = $2 and s.account_id = i.account_id and s.id = i.shop_id",
+        )
+        .bind(self.account_id())
+        .bind(id)
+        .bind(name)
+        .bind(timezone)
+        .bind(taxes_included)
+        .execute(&mut *self.connection().await)
+        .await?;
+        Ok(())
+    }
+
+    /// Notes what a link's tokens may do.
+    pub async fn note_scopes(&self, id: IntegrationId, scopes: &[String]) -> Result<(), StoreError> {
+        sqlx::query("update integrations set scopes = $3 where account_id = $1 and id = $2")
+            .bind(self.account_id())
+            .bind(id)
+            .bind(scopes)
+            .execute(&mut *self.connection().await)
+            .await?;
         Ok(())
     }
 
@@ -268,7 +304,7 @@ impl TenantDb {
     ) -> Result<Option<DateTime<Utc>>, StoreError> {
         Ok(sqlx::query_scalar(
             "update integrations set refresh_lease_until = clock_timestamp() + make_interval(secs => $3)
-              where account_id = $1 and id = $2 and status = 'connected'
+              where account_id = $1 and id = $2 and status in ('connected', 'paused')
                 and (refresh_lease_until is null or refresh_lease_until <= clock_timestamp())
               returning refresh_lease_until",
         )
@@ -288,7 +324,8 @@ impl TenantDb {
     ) -> Result<bool, StoreError> {
         let done = sqlx::query(
             "update integrations set refresh_lease_until = null
-              where account_id = $1 and id = $2 and refresh_lease_until = $3 and status = 'connected'",
+              where account_id = $1 and id = $2 and refresh_lease_until = $3
+                and status in ('connected', 'paused')",
         )
         .bind(self.account_id())
         .bind(id)

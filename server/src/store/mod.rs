@@ -21,9 +21,14 @@ mod integrations;
 mod latest_kpis;
 mod migrations;
 mod orders;
+mod product_days;
+mod products;
 mod reconciliations;
+mod records;
+mod recut;
 mod redactions;
 mod runs;
+mod subscriptions;
 mod sync_status;
 mod system;
 mod tenant;
@@ -42,9 +47,12 @@ pub use facts::{OrderRecord, RejectedRecord};
 pub use integrations::{LinkedShop, NewOAuthState, SealedToken, ShopLink};
 pub use migrations::{MigrationError, MigrationState, migrate_down, migrate_up, migration_states};
 pub use orders::{OrderFilter, OrderKey, OrderPageQuery, OrderRow};
+pub use products::{ProductFilter, ProductKey, ProductMeasure, ProductPageQuery, ProductRow};
 pub use reconciliations::{HeldOrder, NewReconciliation, ReconciledDays, ReconciliationRow};
+pub use records::{RawRecord, RecordCursor};
 pub use redactions::HeldOfCustomer;
 pub use runs::{EnqueuedRun, NewRun, Progress};
+pub use subscriptions::{SubscriptionRow, TopicStanding};
 pub use sync_status::{IntegrationRow, RunFilter, RunKey, RunRow, SyncStatusRow};
 pub use system::{
     ApiTokenRow, ClaimedRun, IntegrationRef, LoginRow, Member, NamedClaim, OAuthState, ReapedRun, ShopRef, SystemDb,

@@ -54,14 +54,15 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl TenantDb {
-    /// Queues a run, or finds the one that already waits or runs for the same link and job.
+    /// Queues a run, or finds the one that already waits or runs for the same link and job. Runs that are queued
+    /// together are due in that sequence.
     pub async fn enqueue_run(&self, run: &NewRun) -> Result<EnqueuedRun, StoreError> {
         let mut connection = self.connection().await;
         // Between the insert that finds a run and the select that looks for it, that run may finish: then insert again.
         for _ in 0..8 {
             let inserted: Option<RunId> = sqlx::query_scalar(
                 "insert into sync_runs (account_id, integration_id, job_type, trigger, status, scheduled_at)
-                 values ($1, $2, $3, $4, 'queued', now())
+                 values ($1, $2, $3, $4, 'queued', clock_timestamp())
                  on conflict (integration_id, job_type) where status in ('queued', 'running') do nothing
                  returning id",
             )

@@ -1,5 +1,8 @@
 //! Connecting a store as a browser goes through it, and what becomes of its tokens afterwards.
 
+use std::collections::HashSet;
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
@@ -8,8 +11,9 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 use server::accounts::{ApiTokenRequest, Creator, issue_api_token};
 use server::app::App;
+use server::cipher::{TokenKind, TokenPlace};
 use server::connections::{self, AccessError, Actor, disconnect, renew_shop_access, shop_access};
-use server::domain::ids::{ActorKind, IntegrationId, IntegrationStatus, Role};
+use server::domain::ids::{ActorKind, IntegrationId, IntegrationStatus, ProviderKind, Role};
 use server::providers::contract::ProviderError;
 use server::providers::shopify::sandbox::{Fault, FaultKind, Target};
 use url::Url;
@@ -93,13 +97,14 @@ async fn a_connected_store_has_all_that_its_first_sync_needs() {
     assert!(page.contains("is connected"), "{page}");
 
     let id = link(&world, &user).await;
-    let runs: Vec<(String, String, String)> = sqlx::query_as("select job_type, status, trigger from sync_runs")
-        .fetch_all(&world.fixture.owner)
-        .await
-        .unwrap();
+    let runs: Vec<(String, String, String)> =
+        sqlx::query_as("select job_type, status, trigger from sync_runs order by scheduled_at")
+            .fetch_all(&world.fixture.owner)
+            .await
+            .unwrap();
     assert_eq!(
         runs,
-        [("shopify_7d_fill".to_owned(), "queued".to_owned(), "connect".to_owned())]
+        ["shopify_setup", "shopify_7d_fill"].map(|job| (job.to_owned(), "queued".to_owned(), "connect".to_owned()))
     );
     assert_eq!(count(&world, "sync_cursors").await, 1);
     assert_eq!(count(&world, "oauth_states").await, 0);
@@ -281,7 +286,8 @@ async fn tokens_are_renewed_once_whoever_asks() {
     assert_eq!(token(&apps[1]).await, first, "six minutes are left");
     world.time.pass(TimeDelta::minutes(30));
 
-    let asking: Vec<_> = (0..12)
+    let issued = world.sandbox.tokens_issued();
+    let asking: Vec<_> = (0..50)
         .map(|turn| {
             let (app, tenant) = (apps[turn % 2].clone(), user.tenant);
             tokio::spawn(async move { shop_access(&app, &tenant, id).await })
@@ -293,6 +299,7 @@ async fn tokens_are_renewed_once_whoever_asks() {
     }
     tokens.dedup();
     assert_eq!(tokens.len(), 1, "two renewals would have brought two tokens");
+    assert_eq!(world.sandbox.tokens_issued() - issued, 2, "one pair was asked for");
     assert_ne!(tokens[0], first);
     // The new refresh token was stored with it: it brings the next one.
     world.time.pass(TimeDelta::hours(2));
@@ -339,6 +346,36 @@ async fn a_failed_renewal_takes_nothing_away() {
         "{error}"
     );
     shop_access(&app, &user.tenant, id).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pair_that_was_never_stored_does_no_harm() {
+    let (world, user, id, [app, other]) = connected().await;
+    let mut tokens = HashSet::new();
+    for _ in 0..3 {
+        // A process asks for the next pair and dies before it stores it, with the right to renew still its own.
+        let db = world.fixture.web.write(&user.tenant).await.unwrap();
+        db.take_refresh_lease(id, Duration::from_secs(1))
+            .await
+            .unwrap()
+            .unwrap();
+        let sealed = db.sealed_tokens(id).await.unwrap();
+        db.commit().await.unwrap();
+        let sealed = sealed.iter().find(|token| token.kind == "refresh_token").unwrap();
+        let place = TokenPlace {
+            account_id: user.tenant.account_id(),
+            integration_id: id,
+            kind: TokenKind::Refresh,
+        };
+        let refresh_token = app.cipher.open(&sealed.ciphertext.0, &place).unwrap();
+        let provider = app.providers.provider(ProviderKind::Shopify).unwrap();
+        provider.refresh(AURORA, &refresh_token).await.unwrap();
+
+        world.time.pass(TimeDelta::hours(2));
+        let access = shop_access(&other, &user.tenant, id).await.unwrap();
+        assert!(tokens.insert(access.access_token.expose_secret().to_owned()));
+    }
+    assert_eq!(status(&world, id).await, (IntegrationStatus::Connected, None));
 }
 
 #[tokio::test(flavor = "multi_thread")]

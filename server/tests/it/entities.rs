@@ -25,10 +25,12 @@ async fn entities_and_tables_are_the_same() {
     let database = TestDatabase::new().await;
     let db = Database::connect(database.url("owner")).await.unwrap();
     let entities = described!(&db,
-        accounts ad_accounts api_tokens audit_log daily_meta_metrics daily_reconciliations daily_shopify_metrics
-        daily_summary fact_meta_daily fact_order_days fact_orders integration_secrets integrations latest_kpis meta_creatives_raw
+        accounts ad_accounts api_tokens audit_log daily_meta_metrics daily_product_metrics daily_reconciliations
+        daily_shopify_metrics daily_summary fact_meta_daily fact_order_days fact_orders fact_product_days
+        integration_secrets integrations latest_kpis meta_creatives_raw
         meta_insights_raw oauth_states shopify_customers_raw shopify_orders_raw shopify_products_raw
-        shopify_redactions shopify_tombstones shopify_webhooks_raw shops sync_cursors sync_rejects sync_runs users
+        shopify_redactions shopify_tombstones
+        shopify_webhook_subscriptions shopify_webhooks_raw shops sync_cursors sync_rejects sync_runs users
     );
     let pool = db.get_postgres_connection_pool();
     let columns: Vec<(String, String)> = sqlx::query_as(

@@ -98,6 +98,7 @@ fn fact(order: usize, number: usize, version: &Version) -> OrderFact {
         }
     }
     OrderFact {
+        product_days: Vec::new(),
         id: ShopifyOrderId(order as i64 + 1),
         name: format!("#{order}"),
         created_at: changed_at(0),

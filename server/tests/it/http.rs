@@ -176,22 +176,7 @@ async fn while_the_database_is_away_the_status_says_so_and_afterwards_all_is_wel
     assert_eq!(ask("/readyz").await.status(), StatusCode::OK);
     assert_eq!(graphql().await.0, StatusCode::OK);
 
-    let name: String = sqlx::query_scalar("select current_database()::text")
-        .fetch_one(&world.fixture.owner)
-        .await
-        .unwrap();
-    let limit = async |connections: i32| {
-        let sql = format!("alter database {name} connection limit {connections}");
-        sqlx::query(sqlx::AssertSqlSafe(sql))
-            .execute(&world.fixture.owner)
-            .await
-            .unwrap();
-    };
-    limit(0).await;
-    sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and usename in ('api', 'worker')")
-        .execute(&world.fixture.owner)
-        .await
-        .unwrap();
+    world.fixture.limit_connections(0).await;
     for path in ["/api/health-lite", "/readyz"] {
         let answer = ask(path).await;
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
@@ -203,7 +188,7 @@ async fn while_the_database_is_away_the_status_says_so_and_afterwards_all_is_wel
     assert!(body.get("data").is_none());
     assert_eq!(body["errors"][0]["extensions"]["code"], "INTERNAL");
 
-    limit(-1).await;
+    world.fixture.limit_connections(-1).await;
     assert_eq!(ask("/api/health-lite").await.status(), StatusCode::OK);
     assert_eq!(graphql().await.0, StatusCode::OK);
 }

@@ -145,9 +145,16 @@ fn no_transaction_is_open_while_a_provider_is_called() {
             {
                 open = false;
             }
-            let calls = [".orders(&", ".ask(&", ".exchange(", ".refresh(&"]
-                .iter()
-                .any(|call| line.contains(call));
+            let calls = [
+                ".orders(&",
+                ".ask(&",
+                ".exchange(",
+                ".refresh(&",
+                ".expiring(&",
+                ".subscribe(&",
+            ]
+            .iter()
+            .any(|call| line.contains(call));
             assert!(!(open && calls), "{}: {line}", path.display());
         }
     }

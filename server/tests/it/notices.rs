@@ -3,22 +3,27 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::America::New_York;
+use hmac::{Hmac, KeyInit, Mac};
+use reqwest::StatusCode;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use server::domain::ids::{IntegrationId, RunId, RunTrigger};
-use server::domain::webhook::{Acceptance, Delivery, Topic};
+use server::domain::webhook::Topic;
 use server::providers::shopify::sandbox::{
     CancelRequest, EditRequest, Fault, FaultKind, LedgerRow, NewLine, NewOrder, RefundRequest,
 };
 use server::queue::enqueue;
 use server::store::{NamedClaim, NewRun, Progress, StoreError};
+use sha2::Sha256;
 use sqlx::AssertSqlSafe;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::support::world::{AURORA, User, World};
+use crate::support::world::{API_SECRET, AURORA, User, World};
 use crate::sync::assert_books_agree;
 
 const NOW: &str = "2026-11-20T18:00:00Z";
@@ -35,27 +40,42 @@ async fn synced() -> (World, User) {
     (world, user)
 }
 
-/// A delivery of the store arrives, as its intake takes it in. Answers its id.
+/// A delivery of the store arrives. Answers its id.
 async fn tell(world: &World, topic: Topic, happened_at: DateTime<Utc>, body: Value) -> String {
     let id = Uuid::new_v4().to_string();
-    assert_eq!(
-        tell_as(world, &id, topic, happened_at, body).await,
-        Acceptance::Accepted
-    );
+    tell_as(world, &id, topic, happened_at, body).await;
     id
 }
 
-async fn tell_as(world: &World, id: &str, topic: Topic, happened_at: DateTime<Utc>, body: Value) -> Acceptance {
-    let delivery = Delivery {
-        shop_domain: AURORA.to_owned(),
-        topic,
-        webhook_id: id.to_owned(),
-        event_id: None,
-        triggered_at: Some(happened_at),
-        payload: serde_json::from_value(body).unwrap(),
-    };
-    let told = world.fixture.web.system().accept_deliveries(&[delivery]).await;
-    told.unwrap()[0]
+/// As [`tell`], under an id that may have come before.
+async fn tell_as(world: &World, id: &str, topic: Topic, happened_at: DateTime<Utc>, body: Value) {
+    let body = body.to_string();
+    let mut signature = Hmac::<Sha256>::new_from_slice(API_SECRET.as_bytes()).unwrap();
+    signature.update(body.as_bytes());
+    let answer = world
+        .http
+        .post(format!("{}/api/webhooks/shopify/{topic}", world.address))
+        .header("X-Shopify-Shop-Domain", AURORA)
+        .header("X-Shopify-Webhook-Id", id)
+        .header("X-Shopify-Triggered-At", happened_at.to_rfc3339())
+        .header(
+            "X-Shopify-Hmac-Sha256",
+            STANDARD.encode(signature.finalize().into_bytes()),
+        )
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+}
+
+/// Shopify's own id of the store, which the bodies of some deliveries have to name.
+async fn store_id(world: &World) -> i64 {
+    sqlx::query_scalar("select shopify_shop_id from shops where shop_domain = $1")
+        .bind(AURORA)
+        .fetch_one(&world.fixture.owner)
+        .await
+        .unwrap()
 }
 
 /// As [`tell`], now, and the jobs do what follows from it.
@@ -227,13 +247,11 @@ async fn whatever_happens_to_orders_is_told_in_any_order_and_any_number_of_times
         ),
     ] {
         let first = tell(&world, topic, now, body.clone()).await;
-        assert_eq!(
-            tell_as(&world, &first, topic, now, body.clone()).await,
-            Acceptance::Duplicate
-        );
+        tell_as(&world, &first, topic, now, body.clone()).await;
         deliveries.push(tell(&world, topic, now, body).await);
         deliveries.push(first);
     }
+    assert_eq!(count(&world, "shopify_webhooks_raw").await, 10);
     let before = scanned(&world).await;
     world.work().await;
     for delivery in &deliveries {
@@ -512,6 +530,44 @@ async fn a_delivery_that_can_not_be_dealt_with_does_not_hold_up_the_next() {
     assert_books_agree(&world, &user, AURORA, New_York).await;
 }
 
+/// The signature covers the body alone: whoever saw one delivery could send it to another address.
+#[tokio::test]
+async fn what_can_not_be_undone_is_not_done_unless_the_body_names_the_store() {
+    let world = World::now().await;
+    let user = world.synced("Acme", "USD", "America/New_York", AURORA).await;
+    let store = store_id(&world).await;
+    let (customer, order) = customer(&world).await;
+    let later = world.time.now() + TimeDelta::minutes(5);
+    for (topic, body) in [
+        (Topic::AppUninstalled, json!({ "id": order })),
+        (Topic::AppUninstalled, json!({ "shop_id": store })),
+        (
+            Topic::CustomersRedact,
+            json!({ "id": order, "customer": { "id": customer } }),
+        ),
+        (
+            Topic::CustomersRedact,
+            json!({ "shop_id": store + 1, "customer": { "id": customer } }),
+        ),
+        (
+            Topic::CustomersDataRequest,
+            json!({ "id": store, "customer": { "id": customer } }),
+        ),
+        (Topic::ShopRedact, json!({ "id": store })),
+    ] {
+        let delivery = tell(&world, topic, later, body).await;
+        world.work().await;
+        assert_eq!(status(&world, &delivery).await, "failed", "{topic}");
+    }
+    assert_eq!(count(&world, "integrations where status = 'connected'").await, 1);
+    assert_eq!(count(&world, "shopify_redactions").await, 0);
+    // Nor is a store forgotten by another's wish once it has been disconnected.
+    execute(&world, "update integrations set status = 'needs_reauth'").await;
+    tell(&world, Topic::ShopRedact, later, json!({ "shop_id": store + 1 })).await;
+    world.work().await;
+    assert_books_agree(&world, &user, AURORA, New_York).await;
+}
+
 #[tokio::test]
 async fn an_uninstalled_app_loses_tokens_and_runs_but_not_the_numbers() {
     let world = World::now().await;
@@ -532,7 +588,8 @@ async fn an_uninstalled_app_loses_tokens_and_runs_but_not_the_numbers() {
     world.sandbox.uninstall(AURORA).unwrap();
     // Later than any clock of this test.
     let later = world.time.now() + TimeDelta::minutes(5);
-    let delivery = tell(&world, Topic::AppUninstalled, later, json!({ "id": 1 })).await;
+    let store = store_id(&world).await;
+    let delivery = tell(&world, Topic::AppUninstalled, later, json!({ "id": store })).await;
     work_until_settled(&world, &delivery).await;
 
     assert_eq!(fate(&world, &delivery).await, ("processed".to_owned(), None));
@@ -570,7 +627,7 @@ async fn an_uninstalled_app_loses_tokens_and_runs_but_not_the_numbers() {
         .await
         .unwrap();
     let before = connected - TimeDelta::milliseconds(1);
-    let stale = tell(&world, Topic::AppUninstalled, before, json!({ "id": 1 })).await;
+    let stale = tell(&world, Topic::AppUninstalled, before, json!({ "id": store })).await;
     world.work().await;
     let (state, why) = fate(&world, &stale).await;
     assert_eq!((state.as_str(), why.is_some()), ("ignored", true));
@@ -647,7 +704,10 @@ async fn a_request_for_data_is_answered_in_the_audit_log_without_naming_the_cust
     let (world, _) = synced().await;
     let (customer, _) = customer(&world).await;
     let orders = count(&world, &format!("fact_orders where customer_id = {customer}")).await;
-    let body = json!({ "customer": { "id": customer }, "orders_requested": [1], "data_request": { "id": 99 } });
+    let body = json!({
+        "shop_id": store_id(&world).await, "customer": { "id": customer }, "orders_requested": [1],
+        "data_request": { "id": 99 },
+    });
     let delivery = tell_and_work(&world, Topic::CustomersDataRequest, body).await;
     assert_eq!(fate(&world, &delivery).await, ("processed".to_owned(), None));
     let (kind, target, detail): (String, String, Value) =
@@ -715,7 +775,8 @@ async fn a_forgotten_customer_is_nowhere_stays_so_and_changes_no_number() {
     assert!(rejects.contains(&"sync_rejects".to_owned()), "{rejects:?}");
     let before = numbers(&world).await;
 
-    let redact = json!({ "customer": { "id": customer }, "orders_to_redact": [order] });
+    let store = store_id(&world).await;
+    let redact = json!({ "shop_id": store, "customer": { "id": customer }, "orders_to_redact": [order] });
     for _ in 0..2 {
         let delivery = tell_and_work(&world, Topic::CustomersRedact, redact.clone()).await;
         assert_eq!(fate(&world, &delivery).await, ("processed".to_owned(), None));
@@ -775,7 +836,8 @@ async fn a_forgotten_store_leaves_nothing_and_may_come_back_as_a_new_one() {
     )
     .await;
     let later = world.time.now() + TimeDelta::minutes(5);
-    let kept = tell_and_work(&world, Topic::ShopRedact, json!({})).await;
+    let store = store_id(&world).await;
+    let kept = tell_and_work(&world, Topic::ShopRedact, json!({ "shop_id": store })).await;
     let (state, why) = fate(&world, &kept).await;
     assert_eq!((state.as_str(), why.is_some()), ("ignored", true));
     assert!(count(&world, "fact_orders").await > 0);
@@ -788,12 +850,12 @@ async fn a_forgotten_store_leaves_nothing_and_may_come_back_as_a_new_one() {
         &world,
         Topic::CustomersRedact,
         later,
-        json!({ "customer": { "id": customer } }),
+        json!({ "shop_id": store, "customer": { "id": customer } }),
     )
     .await;
-    tell(&world, Topic::AppUninstalled, later, json!({})).await;
+    tell(&world, Topic::AppUninstalled, later, json!({ "id": store })).await;
     tell(&world, Topic::OrdersUpdated, later, json!({ "id": order })).await;
-    tell(&world, Topic::ShopRedact, later, json!({})).await;
+    tell(&world, Topic::ShopRedact, later, json!({ "shop_id": store })).await;
     world.work().await;
 
     for word in [domain, name] {

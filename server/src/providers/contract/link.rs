@@ -77,6 +77,10 @@ pub trait Provider: Send + Sync {
 
     /// Trades a refresh token for the next pair.
     async fn refresh(&self, domain: &str, refresh_token: &SecretString) -> Result<TokenSet, ProviderError>;
+
+    /// Trades an access token without an end for a pair that is renewed; the old token is dead at once. None where the
+    /// provider does not trade it: it stays as it is.
+    async fn expiring(&self, domain: &str, access_token: &SecretString) -> Result<Option<TokenSet>, ProviderError>;
 }
 
 /// A callback whose signature was right.

@@ -7,6 +7,8 @@ mod audit;
 mod deliveries;
 mod link;
 mod orders;
+mod records;
+mod setup;
 
 use std::time::Duration;
 
@@ -21,6 +23,8 @@ pub use audit::{
 pub use deliveries::{DeliveryRefused, DeliverySource};
 pub use link::{Authorize, AuthorizeRequest, Callback, Grant, Provider, Subject, TokenSet};
 pub use orders::{OrderPage, OrderQuery, OrderSource, OrdersById, PulledOrder};
+pub use records::{PulledRecord, RecordPage, RecordQuery, RecordSource};
+pub use setup::{SetupSource, Subscribed, Subscription, WantedSubscription};
 
 /// A failure, sorted by what to do next. Each text is a sentence for the people who run the account; none holds a
 /// token, an address with a token in it, or contact data.
@@ -79,6 +83,6 @@ pub struct ShopAccess {
 }
 
 /// Everything that a store can be asked for, and what it tells.
-pub trait StoreSource: AuditSource + DeliverySource + OrderSource {}
+pub trait StoreSource: AuditSource + DeliverySource + OrderSource + RecordSource + SetupSource {}
 
-impl<T: AuditSource + DeliverySource + OrderSource> StoreSource for T {}
+impl<T: AuditSource + DeliverySource + OrderSource + RecordSource + SetupSource> StoreSource for T {}

@@ -4,7 +4,9 @@
 //! Every store gives this app a bucket of points that refills by the second, and says with each answer how full it is.
 //! A question that the bucket can't pay yet waits here if the wait is short, and goes back to the queue if it is long.
 
+mod connection;
 mod pace;
+mod records;
 
 use std::time::Duration;
 

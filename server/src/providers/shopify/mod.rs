@@ -1,11 +1,12 @@
-//! Shopify: stores and their orders.
+//! Shopify: stores, their orders, products and customers.
 //!
 //! ```text
 //! oauth.rs      a store agrees, tokens come and are renewed
 //! webhook.rs    a delivery proves that Shopify sent it
 //! audit.rs      the store's own books: counts, lists, its sales report
-//! client.rs     one question to a store with patience; a page of orders with complete ledgers
+//! client.rs     one question to a store with patience; pages of orders with complete ledgers, of products, of customers
 //! wire.rs       the documents of queries/shopify and the shapes of their answers
+//! setup.rs      what a store grants and says of itself; the webhooks it sends
 //! normalise.rs  an order's dated ledger becomes a fact, without IO
 //! ```
 //!
@@ -16,6 +17,7 @@ mod client;
 mod normalise;
 mod oauth;
 pub mod sandbox;
+mod setup;
 mod webhook;
 mod wire;
 
@@ -29,8 +31,8 @@ use url::Url;
 
 use super::contract::{
     AuditSource, Authorize, AuthorizeRequest, Callback, Grant, OrderCountQuery, OrderListPage, OrderListQuery,
-    OrderPage, OrderQuery, OrderSource, OrdersById, Provider, ProviderError, ReportedDay, SalesReportQuery, ShopAccess,
-    TokenSet,
+    OrderPage, OrderQuery, OrderSource, OrdersById, Provider, ProviderError, RecordPage, RecordQuery, RecordSource,
+    ReportedDay, SalesReportQuery, ShopAccess, TokenSet,
 };
 use super::http::Http;
 use crate::config::ShopifyConfig;
@@ -102,6 +104,10 @@ impl Provider for Shopify {
     async fn refresh(&self, domain: &str, refresh_token: &SecretString) -> Result<TokenSet, ProviderError> {
         self.refresh_tokens(domain, refresh_token).await
     }
+
+    async fn expiring(&self, domain: &str, access_token: &SecretString) -> Result<Option<TokenSet>, ProviderError> {
+        self.expiring_tokens(domain, access_token).await
+    }
 }
 
 #[async_trait]
@@ -135,6 +141,13 @@ impl AuditSource for Shopify {
         query: &SalesReportQuery,
     ) -> Result<Vec<ReportedDay>, ProviderError> {
         self.report(access, query).await
+    }
+}
+
+#[async_trait]
+impl RecordSource for Shopify {
+    async fn records(&self, access: &ShopAccess, query: &RecordQuery) -> Result<RecordPage, ProviderError> {
+        self.record_page(access, query).await
     }
 }
 

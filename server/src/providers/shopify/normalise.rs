@@ -13,7 +13,8 @@
 //! | duty, fee, additional fee | `duties_and_fees` |
 //! | tax of each row above that counts | `taxes` |
 //!
-//! All amounts but `taxes` are without tax. A row that fits none of these lines makes the order unreadable: a number
+//! All amounts but `taxes` are without tax. The rows of products and adjustments count once more, by the same rules and
+//! on the same days, for the product that stands on the line; adjustments for none. A row that fits none of these lines makes the order unreadable: a number
 //! that is missing can be seen and explained, a wrong one can't.
 
 use std::collections::BTreeMap;
@@ -26,10 +27,10 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::client::quoted;
-use super::wire::{Agreement, OrderActionType, OrderNode, Sale, SaleActionType, SaleLineType};
+use super::wire::{Agreement, OrderActionType, OrderNode, Sale, SaleActionType, SaleDetails, SaleLineType};
 use crate::domain::clock::local_date;
-use crate::domain::fact::{OrderDay, OrderFact, SalesSums, Utm};
-use crate::domain::ids::{ShopifyCustomerId, ShopifyOrderId};
+use crate::domain::fact::{OrderDay, OrderFact, OrderProductDay, ProductSums, SalesSums, Utm};
+use crate::domain::ids::{ShopifyCustomerId, ShopifyOrderId, ShopifyProductId};
 use crate::domain::money::CurrencyCode;
 
 /// Amounts are stored with this many decimals; a currency has three at most.
@@ -38,8 +39,10 @@ const DECIMALS: u32 = 4;
 const LARGEST_AMOUNT: Decimal = Decimal::from_parts(0xA4C6_8000, 0x0003_8D7E, 0, false, 0);
 /// Stands in a stored payload for a customer who was forgotten. The order still counts as a customer's.
 const FORGOTTEN: ShopifyCustomerId = ShopifyCustomerId(0);
-/// The years that an order may be from.
-const YEARS: RangeInclusive<i32> = 1900..=2200;
+/// As much of a product's title as is kept, in characters: all that Shopify lets one have.
+const TITLE: usize = 255;
+/// The years that a record may be from.
+pub(super) const YEARS: RangeInclusive<i32> = 1900..=2200;
 
 /// The fact that a stored payload of an order stands for, or a sentence that says why it stands for none.
 pub(super) fn replay(payload: &RawValue, timezone: Tz, currency: CurrencyCode) -> Result<OrderFact, String> {
@@ -85,6 +88,7 @@ pub(super) fn order_fact(order: &OrderNode, timezone: Tz, currency: CurrencyCode
         (Some(_), Some(2..)) => placement.returning_customer_orders = 1,
         (Some(_), _) => {}
     }
+    let mut product_days: BTreeMap<(NaiveDate, Line), ProductSums> = BTreeMap::new();
     for agreement in &order.agreements.nodes {
         if agreement.sales.page_info.has_next_page {
             return Err("an agreement of the order has more sales than the payload holds".to_owned());
@@ -95,6 +99,13 @@ pub(super) fn order_fact(order: &OrderNode, timezone: Tz, currency: CurrencyCode
             row.add_to(days.entry(date).or_default());
             if is_placement(agreement) {
                 row.add_placement_to(days.entry(order_date).or_default());
+            }
+            if row.kind.is_merchandise() {
+                let line = Line::of(sale)?;
+                if is_placement(agreement) {
+                    row.add_placement_to_product(product_days.entry((order_date, line.clone())).or_default());
+                }
+                row.add_to_product(product_days.entry((date, line)).or_default());
             }
         }
     }
@@ -132,6 +143,20 @@ pub(super) fn order_fact(order: &OrderNode, timezone: Tz, currency: CurrencyCode
         } else {
             days.into_iter().map(|(date, sums)| OrderDay { date, sums }).collect()
         },
+        product_days: if order.test {
+            Vec::new()
+        } else {
+            let moved = product_days.into_iter();
+            moved
+                .filter(|(_, sums)| *sums != ProductSums::default())
+                .map(|((date, line), sums)| OrderProductDay {
+                    date,
+                    product_id: line.product_id,
+                    title: line.title,
+                    sums,
+                })
+                .collect()
+        },
         totals,
     })
 }
@@ -143,12 +168,46 @@ enum Kind {
     Sold,
     /// Merchandise added later.
     Added,
-    /// Merchandise that went back, and the difference between its value and what was refunded.
+    /// Merchandise that went back or was taken off the order.
     Reversed,
+    /// The difference between the value of what went back and what was refunded.
+    Adjusted,
     Shipping,
     DutyOrFee,
     /// In no number.
     Uncounted,
+}
+
+impl Kind {
+    /// Whether it is a part of gross sales, discounts or refunds.
+    fn is_merchandise(self) -> bool {
+        matches!(self, Self::Sold | Self::Added | Self::Reversed | Self::Adjusted)
+    }
+}
+
+/// What a row of merchandise is about: a product, or only what stands on the line, or nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Line {
+    product_id: Option<ShopifyProductId>,
+    title: Option<String>,
+}
+
+impl Line {
+    fn of(sale: &Sale) -> Result<Self, String> {
+        let SaleDetails::ProductSale(details) = &sale.on else {
+            return Ok(Self::default());
+        };
+        let item = &details.line_item;
+        let product_id = match &item.product {
+            Some(product) => Some(ShopifyProductId(number_in(&product.id)?)),
+            None => None,
+        };
+        let title: String = item.title.trim().chars().take(TITLE).collect();
+        Ok(Self {
+            product_id,
+            title: Some(title).filter(|title| !title.is_empty()),
+        })
+    }
 }
 
 /// A row of the ledger in decimals of the store's currency.
@@ -201,7 +260,7 @@ impl LedgerRow {
                 day.gross_sales += net + self.discount;
                 day.discounts += self.discount;
             }
-            Kind::Reversed => day.refunds -= net,
+            Kind::Reversed | Kind::Adjusted => day.refunds -= net,
             Kind::Shipping => day.shipping += net,
             Kind::DutyOrFee => day.duties_and_fees += net,
             Kind::Uncounted => return,
@@ -214,6 +273,30 @@ impl LedgerRow {
         if matches!(self.kind, Kind::Sold | Kind::Added) {
             order_day.order_value += self.total - self.tax;
         }
+        if self.kind == Kind::Sold {
+            order_day.units += self.quantity;
+        }
+    }
+
+    /// As [`add_to`](Self::add_to), for the product that the row is about.
+    fn add_to_product(&self, day: &mut ProductSums) {
+        let net = self.total - self.tax;
+        match self.kind {
+            Kind::Sold | Kind::Added => {
+                day.gross_sales += net + self.discount;
+                day.discounts += self.discount;
+            }
+            Kind::Reversed => {
+                day.refunds -= net;
+                day.units_returned -= self.quantity;
+            }
+            Kind::Adjusted => day.refunds -= net,
+            Kind::Shipping | Kind::DutyOrFee | Kind::Uncounted => {}
+        }
+    }
+
+    /// As [`add_placement_to`](Self::add_placement_to), for the product that the row is about.
+    fn add_placement_to_product(&self, order_day: &mut ProductSums) {
         if self.kind == Kind::Sold {
             order_day.units += self.quantity;
         }
@@ -236,7 +319,7 @@ impl Kind {
         };
         match &sale.line_type {
             SaleLineType::Product => Ok(action),
-            SaleLineType::Adjustment => Ok(Self::Reversed),
+            SaleLineType::Adjustment => Ok(Self::Adjusted),
             SaleLineType::Shipping => Ok(Self::Shipping),
             SaleLineType::Duty | SaleLineType::Fee | SaleLineType::AdditionalFee => Ok(Self::DutyOrFee),
             SaleLineType::GiftCard | SaleLineType::Tip => Ok(Self::Uncounted),
@@ -268,10 +351,10 @@ pub(super) fn number_in(id: &str) -> Result<i64, String> {
         .map_err(|_| format!("`{}` is not one of Shopify's ids", quoted(id)))
 }
 
-/// The numeric id of an order that could not be read as a whole.
+/// The numeric id of a record that could not be read as a whole.
 pub(super) fn external_id(payload: &RawValue) -> Option<String> {
-    let order: Value = serde_json::from_str(payload.get()).ok()?;
-    [&order["legacyResourceId"], &order["id"]]
+    let record: Value = serde_json::from_str(payload.get()).ok()?;
+    [&record["legacyResourceId"], &record["id"]]
         .into_iter()
         .filter_map(Value::as_str)
         .find_map(|id| number_in(id).ok())

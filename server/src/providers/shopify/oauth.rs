@@ -20,6 +20,9 @@ use crate::providers::http::Answer;
 const CALLBACK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 /// How long an access token is trusted where the answer does not say: Shopify's own usual time.
 const UNSAID_LIFETIME: TimeDelta = TimeDelta::hours(1);
+/// The way to trade one token for another (RFC 8693), and what kind of token goes and comes.
+const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const OFFLINE_TOKEN: &str = "urn:shopify:params:oauth:token-type:offline-access-token";
 const DOMAIN_ENDING: &str = ".myshopify.com";
 
 /// Whether this is the permanent domain of a store: `name.myshopify.com` and not a character more.
@@ -84,6 +87,13 @@ enum TokenGrant<'a> {
     Refresh {
         grant_type: &'static str,
         refresh_token: &'a str,
+    },
+    Exchange {
+        grant_type: &'static str,
+        subject_token: &'a str,
+        subject_token_type: &'static str,
+        requested_token_type: &'static str,
+        expiring: &'static str,
     },
 }
 
@@ -216,7 +226,29 @@ impl Shopify {
                  the store again."
             )));
         }
-        Ok(self.token_set(accepted(domain, &answer)?))
+        let old = refresh_token.clone();
+        Ok(self.renewable(accepted(domain, &answer)?, Some(old)))
+    }
+
+    /// Trades a token without an end for a pair that is renewed. Shopify answers the same question again for some days,
+    /// so a lost answer can be asked for again. An app made for one store keeps such a token: it is refused here.
+    pub(super) async fn expiring_tokens(
+        &self,
+        domain: &str,
+        access_token: &SecretString,
+    ) -> Result<Option<TokenSet>, ProviderError> {
+        let grant = TokenGrant::Exchange {
+            grant_type: TOKEN_EXCHANGE,
+            subject_token: access_token.expose_secret(),
+            subject_token_type: OFFLINE_TOKEN,
+            requested_token_type: OFFLINE_TOKEN,
+            expiring: "1",
+        };
+        let answer = self.token(domain, grant).await?;
+        if answer.status == StatusCode::BAD_REQUEST {
+            return Ok(None);
+        }
+        Ok(Some(self.renewable(accepted(domain, &answer)?, None)))
     }
 
     async fn token(&self, domain: &str, grant: TokenGrant<'_>) -> Result<Answer, ProviderError> {
@@ -230,6 +262,18 @@ impl Shopify {
             .post_json(url, HeaderMap::new(), &request)
             .await
             .map_err(|error| ProviderError::Retry(format!("{domain} could not be asked for a token: {error}")))
+    }
+
+    /// The tokens of an answer that must bring a token with an end, also where it does not say so. Where it brings no
+    /// refresh token, the `old` one stays.
+    fn renewable(&self, answer: TokenAnswer, old: Option<SecretString>) -> TokenSet {
+        let tokens = self.token_set(answer);
+        let usual = self.clock.now() + UNSAID_LIFETIME;
+        TokenSet {
+            access_expires_at: tokens.access_expires_at.or(Some(usual)),
+            refresh_token: tokens.refresh_token.or(old),
+            ..tokens
+        }
     }
 
     /// A token that expires has a refresh token beside it; where its lifetime is left out, it is taken to be the usual.
@@ -273,7 +317,8 @@ fn accepted(domain: &str, answer: &Answer) -> Result<TokenAnswer, ProviderError>
     }
 }
 
-fn profile(shop: wire::shop::ShopShop) -> Result<ShopProfile, ProviderError> {
+/// What a store says of itself, understood.
+pub(super) fn profile(shop: wire::shop::ShopShop) -> Result<ShopProfile, ProviderError> {
     let timezone: Tz = shop.iana_timezone.parse().map_err(|_| {
         ProviderError::Broken(format!(
             "the store's time zone `{}` is not known here",
@@ -492,7 +537,12 @@ mod tests {
         assert_eq!(usual.refresh_expires_at, Some(now + TimeDelta::days(90)));
         let unsaid = set(r#"{"access_token":"a","refresh_token":"r"}"#);
         assert_eq!(unsaid.access_expires_at, Some(now + TimeDelta::hours(1)));
-        let lasting = set(r#"{"access_token":"a","scope":"read_orders"}"#);
-        assert_eq!(lasting.access_expires_at, None);
+        let lasting = r#"{"access_token":"a","scope":"read_orders"}"#;
+        assert_eq!(set(lasting).access_expires_at, None);
+        // In the answer to a refresh it can't be meant so, and the old refresh token is the only one there is.
+        let answer = serde_json::from_str(lasting).expect("an answer");
+        let renewed = app.renewable(answer, Some("old".into()));
+        assert_eq!(renewed.access_expires_at, Some(now + TimeDelta::hours(1)));
+        assert_eq!(renewed.refresh_token.expect("one").expose_secret(), "old");
     }
 }

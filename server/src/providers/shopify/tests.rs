@@ -14,7 +14,8 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::providers::contract::{PulledOrder, Subject};
+use crate::domain::record::RecordKind;
+use crate::providers::contract::{PulledOrder, PulledRecord, Subject};
 
 const SHOP: &str = "a-store.myshopify.com";
 const TOKEN: &str = "canary-access-token";
@@ -557,6 +558,159 @@ async fn an_error_inside_one_order_spoils_that_order_alone() {
     };
     assert_eq!(external_id.as_deref(), Some("2"));
     assert!(reason.contains("customerJourneySummary"), "{reason}");
+}
+
+fn product(id: u32) -> Value {
+    json!({
+        "id": format!("gid://shopify/Product/{id}"), "legacyResourceId": id.to_string(), "title": "Tea",
+        "handle": "tea", "vendor": "A maker", "productType": "Tea", "status": "A_STATUS_OF_NEXT_YEAR",
+        "createdAt": "2026-11-01T10:00:00Z", "updatedAt": "2026-11-21T10:00:00Z", "totalInventory": 3,
+        "featuredMedia": {"__typename": "AMediumOfNextYear", "preview": {"image": null}},
+    })
+}
+
+fn customer(id: u32) -> Value {
+    json!({
+        "id": format!("gid://shopify/Customer/{id}"), "legacyResourceId": id.to_string(),
+        "createdAt": "2026-11-01T10:00:00Z", "updatedAt": "2026-11-21T10:00:00Z", "numberOfOrders": "3",
+        "amountSpent": {"amount": "12.5", "currencyCode": "EUR"}, "state": "ENABLED",
+    })
+}
+
+fn record_query(kind: RecordKind) -> RecordQuery {
+    RecordQuery {
+        kind,
+        updated_from: now() - TimeDelta::days(7),
+        after: Some("c0".to_owned()),
+        page_size: 1000,
+    }
+}
+
+#[tokio::test]
+async fn products_and_customers_are_asked_for_by_their_last_change_in_pages_that_fit() {
+    for (kind, record) in [(RecordKind::Product, product(7)), (RecordKind::Customer, customer(7))] {
+        let store = Store::default();
+        store
+            .will_say(&json!({"errors": [error("MAX_COST_EXCEEDED", "Query cost is 1200")]}))
+            .will_say(&json!({"data": {kind.plural(): connection(json!([record]), Some("c1"))}}));
+        let page = store
+            .open()
+            .await
+            .records(&access(), &record_query(kind))
+            .await
+            .expect("a page");
+        assert_eq!(
+            (page.next.as_deref(), page.page_size, page.asked_at),
+            (Some("c1"), 125, now())
+        );
+        let [
+            PulledRecord::Read {
+                id,
+                updated_at,
+                payload,
+                ..
+            },
+        ] = page.records.as_slice()
+        else {
+            panic!("{:?}", page.records);
+        };
+        assert_eq!(
+            (*id, updated_at.to_rfc3339()),
+            (7, "2026-11-21T10:00:00+00:00".to_owned())
+        );
+        assert_eq!(serde_json::from_str::<Value>(payload.get()).expect("JSON"), record);
+        let asked = store.asked();
+        assert_eq!(asked[0]["variables"]["first"], json!(250));
+        assert_eq!(asked[1]["variables"]["first"], json!(125));
+        assert_eq!(asked[1]["variables"]["after"], json!("c0"));
+        assert_eq!(
+            asked[1]["variables"]["query"],
+            json!("updated_at:>='2026-11-15T12:00:00Z'")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_product_or_customer_that_can_not_be_read_is_spoilt_alone() {
+    let without = |record: Value, field: &str| {
+        let mut record = record;
+        record[field] = Value::Null;
+        record
+    };
+    let dated = |at: &str| {
+        let mut product = product(3);
+        product["createdAt"] = json!(at);
+        product
+    };
+    for (kind, records, expected) in [
+        (
+            RecordKind::Product,
+            json!([product(1), without(product(2), "status")]),
+            "the product does not have the shape",
+        ),
+        (
+            RecordKind::Product,
+            json!([product(1), dated("-9999-01-01T00:00:00Z")]),
+            "year -9999",
+        ),
+        (
+            RecordKind::Customer,
+            json!([customer(1), without(customer(2), "amountSpent")]),
+            "the customer does not have",
+        ),
+        (
+            RecordKind::Customer,
+            json!([customer(1), customer(2)]),
+            "left out a part of this customer: Oh (state)",
+        ),
+    ] {
+        let mut body = json!({"data": {kind.plural(): connection(records, None)}});
+        if expected.contains("Oh") {
+            body["errors"] = json!([{"message": "Oh", "path": ["customers", "nodes", 1, "state"]}]);
+        }
+        let store = Store::default();
+        store.will_say(&body);
+        let page = store
+            .open()
+            .await
+            .records(&access(), &record_query(kind))
+            .await
+            .expect("a page");
+        let [
+            PulledRecord::Read { .. },
+            PulledRecord::Unreadable {
+                external_id, reason, ..
+            },
+        ] = page.records.as_slice()
+        else {
+            panic!("{:?}", page.records);
+        };
+        assert!(external_id.is_some());
+        assert!(reason.contains(expected), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_scope_says_which_one() {
+    let denied = json!({"data": null, "errors": [{
+        "message": "Access denied for products field.", "path": ["products"],
+        "extensions": {"code": "ACCESS_DENIED", "requiredAccess": "`read_products` access scope."},
+    }]});
+    let store = Store::default();
+    store.will_say(&denied);
+    let answer = store
+        .open()
+        .await
+        .records(&access(), &record_query(RecordKind::Product))
+        .await;
+    let error = answer.expect_err("nothing was granted");
+    assert!(matches!(error, ProviderError::Denied(_)), "{error:?}");
+    assert!(
+        error
+            .to_string()
+            .contains("`products`: it takes the `read_products` access scope"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

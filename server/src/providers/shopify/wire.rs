@@ -12,13 +12,18 @@ use crate::domain::money;
 
 // The schema's scalars, and the enums that are passed on as they are spelled.
 type CurrencyCode = money::CurrencyCode;
+type CustomerState = String;
 type DateTime = chrono::DateTime<chrono::Utc>;
 type Decimal = money::Decimal;
 type Id = String;
 type Json = Value;
 type OrderDisplayFinancialStatus = String;
 type OrderDisplayFulfillmentStatus = String;
+type ProductStatus = String;
 type UnsignedInt64 = String;
+pub(super) type WebhookSubscriptionFormat = String;
+pub(super) type WebhookSubscriptionTopic = String;
+type Url = String;
 
 /// One page of orders.
 #[derive(GraphQLQuery)]
@@ -42,6 +47,26 @@ pub(super) struct OrdersPage;
     extern_enums("CurrencyCode", "OrderDisplayFinancialStatus", "OrderDisplayFulfillmentStatus")
 )]
 pub(super) struct OrdersById;
+/// One page of products.
+#[derive(GraphQLQuery)]
+#[graphql(
+    schema_path = "../queries/shopify/admin.graphql",
+    query_path = "../queries/shopify/products.graphql",
+    normalization = "rust",
+    fragments_other_variant = "true",
+    extern_enums("ProductStatus")
+)]
+pub(super) struct ProductsPage;
+
+/// One page of customers.
+#[derive(GraphQLQuery)]
+#[graphql(
+    schema_path = "../queries/shopify/admin.graphql",
+    query_path = "../queries/shopify/customers.graphql",
+    normalization = "rust",
+    extern_enums("CurrencyCode", "CustomerState")
+)]
+pub(super) struct CustomersPage;
 
 /// Agreements of one order after a cursor.
 #[derive(GraphQLQuery)]
@@ -85,6 +110,53 @@ pub(super) struct AgreementSales;
 )]
 pub(super) struct Shop;
 
+/// What the store grants.
+#[derive(GraphQLQuery)]
+#[graphql(
+    schema_path = "../queries/shopify/admin.graphql",
+    query_path = "../queries/shopify/setup.graphql",
+    normalization = "rust"
+)]
+pub(super) struct AccessScopes;
+
+/// One page of the subscriptions to webhooks.
+#[derive(GraphQLQuery)]
+#[graphql(
+    schema_path = "../queries/shopify/admin.graphql",
+    query_path = "../queries/shopify/setup.graphql",
+    normalization = "rust",
+    extern_enums("WebhookSubscriptionFormat", "WebhookSubscriptionTopic")
+)]
+pub(super) struct WebhookSubscriptions;
+
+/// Makes a subscription.
+#[derive(GraphQLQuery)]
+#[graphql(
+    schema_path = "../queries/shopify/admin.graphql",
+    query_path = "../queries/shopify/setup.graphql",
+    normalization = "rust",
+    extern_enums("WebhookSubscriptionFormat", "WebhookSubscriptionTopic")
+)]
+pub(super) struct WebhookSubscriptionCreate;
+
+/// Changes a subscription.
+#[derive(GraphQLQuery)]
+#[graphql(
+    schema_path = "../queries/shopify/admin.graphql",
+    query_path = "../queries/shopify/setup.graphql",
+    normalization = "rust",
+    extern_enums("WebhookSubscriptionFormat", "WebhookSubscriptionTopic")
+)]
+pub(super) struct WebhookSubscriptionUpdate;
+
+/// Ends a subscription.
+#[derive(GraphQLQuery)]
+#[graphql(
+    schema_path = "../queries/shopify/admin.graphql",
+    query_path = "../queries/shopify/setup.graphql",
+    normalization = "rust"
+)]
+pub(super) struct WebhookSubscriptionDelete;
 /// How many orders there are.
 #[derive(GraphQLQuery)]
 #[graphql(
@@ -121,8 +193,14 @@ pub(super) type OrderNode = orders_page::OrderParts;
 pub(super) type Agreement = orders_page::AgreementParts;
 /// One row of the ledger.
 pub(super) type Sale = orders_page::SaleParts;
-/// An amount in the shop's currency.
+/// What a row of the ledger has beyond its amounts, by its type.
+pub(super) type SaleDetails = orders_page::SalePartsOn;
+/// The words of the ledger.
 pub(super) use orders_page::{OrderActionType, SaleActionType, SaleLineType};
+/// A product.
+pub(super) type ProductNode = products_page::ProductParts;
+/// A customer.
+pub(super) type CustomerNode = customers_page::CustomerParts;
 
 /// Every answer of the Admin API.
 #[derive(Debug, Deserialize)]

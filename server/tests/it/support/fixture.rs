@@ -69,4 +69,35 @@ impl Fixture {
         .await
         .unwrap()
     }
+
+    /// A store's permanent domain.
+    pub(crate) async fn domain(&self, store: IntegrationId) -> String {
+        sqlx::query_scalar("select shop_domain from shops s join integrations i on i.shop_id = s.id where i.id = $1")
+            .bind(store)
+            .fetch_one(&self.owner)
+            .await
+            .unwrap()
+    }
+
+    /// Lets so many connections of the program in, any number with -1. With 0 those that there are end.
+    pub(crate) async fn limit_connections(&self, connections: i32) {
+        let name: String = sqlx::query_scalar("select current_database()::text")
+            .fetch_one(&self.owner)
+            .await
+            .unwrap();
+        let sql = format!("alter database {name} connection limit {connections}");
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .execute(&self.owner)
+            .await
+            .unwrap();
+        if connections == 0 {
+            sqlx::query(
+                "select pg_terminate_backend(pid) from pg_stat_activity
+                  where datname = current_database() and usename in ('api', 'worker')",
+            )
+            .execute(&self.owner)
+            .await
+            .unwrap();
+        }
+    }
 }

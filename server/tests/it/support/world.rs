@@ -94,11 +94,11 @@ impl World {
         let fixture = Fixture::new().await;
         let time = Time(Arc::new(Mutex::new(now)));
         let ticking = time.clone();
-        let sandbox = Sandbox::new(tune(SandboxConfig::new(
-            "key",
-            API_SECRET,
-            Arc::new(move || ticking.now()),
-        )));
+        let sandbox = Sandbox::new(tune(SandboxConfig {
+            look_every: Duration::from_millis(20),
+            retry_pause: Duration::from_millis(5),
+            ..SandboxConfig::new("key", API_SECRET, Arc::new(move || ticking.now()))
+        }));
         let shopify = listen(sandbox.router()).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -131,6 +131,13 @@ impl World {
         let told = world.stop.clone();
         tokio::spawn(async move { serve(web, listener, async move { told.cancelled().await }).await });
         world
+    }
+
+    /// Lets the stores deliver their webhooks from now on.
+    pub(crate) fn deliver(&self) {
+        let sandbox = self.sandbox.clone();
+        let stop = self.stop.clone();
+        tokio::spawn(async move { stop.run_until_cancelled(sandbox.deliver()).await });
     }
 
     pub(crate) fn clock(&self) -> Clock {

@@ -26,6 +26,16 @@ struct Row {
     total: i64,
     tax: i64,
     discount: i64,
+    /// What stands on the line of a product.
+    product: Option<i64>,
+    title: &'static str,
+}
+
+impl Row {
+    /// As a row of this product.
+    fn about(self, product: Option<i64>, title: &'static str) -> Self {
+        Self { product, title, ..self }
+    }
 }
 
 /// An agreement: its reason, when it happened (minutes after 2026-11-20 00:00 UTC), its rows.
@@ -39,6 +49,8 @@ fn row(line: &'static str, action: &'static str, quantity: i64, total: i64, tax:
         total,
         tax,
         discount,
+        product: None,
+        title: "A shirt",
     }
 }
 
@@ -67,7 +79,11 @@ fn sale(row: &Row) -> Value {
         "totalDiscountAmountBeforeTaxes": money(row.discount),
     });
     if row.line == "PRODUCT" {
-        sale["lineItem"] = json!({"id": "gid://shopify/LineItem/1", "title": "A shirt", "sku": null, "product": null});
+        let product = row
+            .product
+            .map(|id| json!({ "id": format!("gid://shopify/Product/{id}") }));
+        sale["lineItem"] =
+            json!({"id": "gid://shopify/LineItem/1", "title": row.title, "sku": null, "product": product});
     }
     sale
 }
@@ -232,6 +248,128 @@ fn an_order_and_its_refund_count_on_their_own_days() {
     assert_eq!(fact.totals.revenue_net(), cents(8000));
 }
 
+/// What the only row of an order, in an agreement of this reason, contributes to its product.
+fn product_of(reason: &'static str, row: Row) -> Option<(Option<i64>, Option<String>, ProductSums)> {
+    let mut days = read(&order(&[(reason, 1410, vec![row])])).product_days;
+    assert!(days.len() <= 1, "{days:?}");
+    let day = days.pop()?;
+    assert_eq!(day.date, crate::domain::clock::local_date(at(1410), Tz::UTC));
+    Some((day.product_id.map(|id| id.0), day.title, day.sums))
+}
+
+#[test]
+fn each_row_of_merchandise_counts_for_its_product_alone() {
+    let tea = |row: Row| row.about(Some(9), "Tea");
+    let sums = |units, units_returned, gross, discounts, refunds| ProductSums {
+        units,
+        units_returned,
+        gross_sales: cents(gross),
+        discounts: cents(discounts),
+        refunds: cents(refunds),
+    };
+    // Reason of the agreement, row, what counts for product 9.
+    let cases = [
+        (
+            "ORDER",
+            row("PRODUCT", "ORDER", 2, 11900, 1900, 2000),
+            sums(2, 0, 12000, 2000, 0),
+        ),
+        // Added later: money, but no unit, as in the order's own day.
+        (
+            "ORDER_EDIT",
+            row("PRODUCT", "ORDER", 2, 11900, 1900, 2000),
+            sums(0, 0, 12000, 2000, 0),
+        ),
+        (
+            "ORDER_EDIT",
+            row("PRODUCT", "UPDATE", 1, 1190, 190, 0),
+            sums(0, 0, 1000, 0, 0),
+        ),
+        (
+            "ORDER_EDIT",
+            row("PRODUCT", "UPDATE", -1, -1190, -190, 0),
+            sums(0, 1, 0, 0, 1000),
+        ),
+        (
+            "REFUND",
+            row("PRODUCT", "RETURN", -3, -3570, -570, 0),
+            sums(0, 3, 0, 0, 3000),
+        ),
+        // A reduction without a piece that moves.
+        (
+            "ORDER_EDIT",
+            row("PRODUCT", "UPDATE", 0, -500, -80, 0),
+            sums(0, 0, 0, 0, 420),
+        ),
+        // A present: the discount is the price.
+        ("ORDER", row("PRODUCT", "ORDER", 1, 0, 0, 500), sums(1, 0, 500, 500, 0)),
+        // Taken back for nothing.
+        ("REFUND", row("PRODUCT", "RETURN", -1, 0, 0, 0), sums(0, 1, 0, 0, 0)),
+    ];
+    for (reason, row, expected) in cases {
+        let found = product_of(reason, tea(row.clone()));
+        assert_eq!(
+            found,
+            Some((Some(9), Some("Tea".to_owned()), expected)),
+            "{reason} {row:?}"
+        );
+    }
+    // A line typed in by hand, or of a product that is gone.
+    let typed = product_of("ORDER", row("PRODUCT", "ORDER", 1, 100, 0, 0));
+    assert_eq!(typed, Some((None, Some("A shirt".to_owned()), sums(1, 0, 100, 0, 0))));
+    // A difference belongs to no line, whatever quantity it has.
+    for quantity in [0, -1] {
+        let adjusted = product_of("REFUND", row("ADJUSTMENT", "RETURN", quantity, 500, 80, 0));
+        assert_eq!(adjusted, Some((None, None, sums(0, 0, 0, 0, -420))));
+    }
+    for line in ["GIFT_CARD", "TIP", "SHIPPING", "DUTY", "FEE", "ADDITIONAL_FEE"] {
+        assert_eq!(product_of("ORDER", row(line, "ORDER", 1, 500, 80, 10)), None, "{line}");
+    }
+}
+
+#[test]
+fn a_products_name_is_cut_and_a_blank_one_is_none() {
+    let long: &'static str = "é".repeat(300).leak();
+    for (title, expected) in [
+        (long, Some("é".repeat(255))),
+        ("  Tea ", Some("Tea".to_owned())),
+        (" ", None),
+    ] {
+        let row = row("PRODUCT", "ORDER", 1, 100, 0, 0).about(Some(9), title);
+        assert_eq!(product_of("ORDER", row).expect("it counts").1, expected);
+    }
+}
+
+#[test]
+fn a_products_units_count_on_the_orders_own_day_and_its_money_on_the_day_it_moved() {
+    let tea = |row: Row| row.about(Some(9), "Tea");
+    let fact = read(&order(&[
+        ("ORDER", 1410, vec![tea(row("PRODUCT", "ORDER", 3, 900, 0, 0))]),
+        // The same order agreed upon twice: placed on the day of the first.
+        ("ORDER", 1500, vec![tea(row("PRODUCT", "ORDER", 1, 300, 0, 0))]),
+        ("REFUND", 3000, vec![tea(row("PRODUCT", "RETURN", -1, -300, 0, 0))]),
+    ]));
+    let moved = Vec::from_iter(fact.product_days.iter().map(|day| {
+        let ProductSums {
+            units,
+            units_returned,
+            gross_sales,
+            refunds,
+            ..
+        } = day.sums;
+        (day.date.to_string(), units, units_returned, gross_sales, refunds)
+    }));
+    let zero = Decimal::ZERO;
+    assert_eq!(
+        moved,
+        [
+            ("2026-11-20".to_owned(), 4, 0, cents(900), zero),
+            ("2026-11-21".to_owned(), 0, 0, cents(300), zero),
+            ("2026-11-22".to_owned(), 0, 1, zero, cents(300)),
+        ]
+    );
+}
+
 #[test]
 fn a_day_is_the_stores_own() {
     let entries = [("ORDER", 1410, vec![row("PRODUCT", "ORDER", 1, 100, 0, 0)])];
@@ -287,7 +425,7 @@ fn a_test_order_is_kept_and_counts_on_no_day() {
     test["test"] = json!(true);
     let fact = read(&test);
     assert!(fact.is_test);
-    assert!(fact.days.is_empty());
+    assert!(fact.days.is_empty() && fact.product_days.is_empty());
     assert_eq!(fact.totals.gross_sales, cents(100));
 }
 
@@ -416,8 +554,11 @@ fn any_row() -> impl Strategy<Value = Row> {
         -3_i64..=3,
         -100_000_i64..=100_000,
         0_i64..=5_000,
+        prop::option::of(1_i64..=3),
     )
-        .prop_map(|(line, action, quantity, total, discount)| row(line, action, quantity, total, total / 6, discount))
+        .prop_map(|(line, action, quantity, total, discount, product)| {
+            row(line, action, quantity, total, total / 6, discount).about(product, "A shirt")
+        })
 }
 
 fn any_entry() -> impl Strategy<Value = Entry> {
@@ -443,6 +584,27 @@ proptest! {
         prop_assert_eq!(sum, fact.totals);
         prop_assert!(fact.days.is_sorted_by(|a, b| a.date < b.date));
         prop_assert!(fact.days.iter().any(|day| day.date == fact.order_date && day.sums.orders == 1));
+    }
+
+    #[test]
+    fn the_products_of_a_day_add_up_to_its_merchandise(
+        entries in prop::collection::vec(any_entry(), 0..6),
+        timezone in any_timezone(),
+    ) {
+        let fact = normalise(&order(&entries), timezone).expect("readable");
+        for day in &fact.days {
+            let mut sum = SalesSums::default();
+            for product in fact.product_days.iter().filter(|product| product.date == day.date) {
+                sum.units += product.sums.units;
+                sum.gross_sales += product.sums.gross_sales;
+                sum.discounts += product.sums.discounts;
+                sum.refunds += product.sums.refunds;
+            }
+            let SalesSums { units, gross_sales, discounts, refunds, .. } = day.sums;
+            prop_assert_eq!(sum, SalesSums { units, gross_sales, discounts, refunds, ..SalesSums::default() });
+        }
+        let dated = |date| fact.days.iter().any(|day| day.date == date);
+        prop_assert!(fact.product_days.iter().all(|product| dated(product.date)));
     }
 
     #[test]

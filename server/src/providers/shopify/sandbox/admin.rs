@@ -123,7 +123,11 @@ async fn answer(sandbox: &Sandbox, shop: &'static Profile, headers: &HeaderMap, 
         return Json(answer).into_response();
     }
 
-    let scopes: Vec<_> = claims.scopes.split(',').map(str::to_owned).collect();
+    let settings = inner.with_store(shop, now, |store| store.settings.clone());
+    let scopes = claims.scopes.split(',').map(str::to_owned);
+    let scopes: Vec<_> = scopes
+        .filter(|scope| !settings.withheld_scopes.contains(scope))
+        .collect();
     let scene = Arc::new(Scene {
         inner: Arc::clone(inner),
         shop,
@@ -132,6 +136,7 @@ async fn answer(sandbox: &Sandbox, shop: &'static Profile, headers: &HeaderMap, 
         now,
         oldest: inner.oldest_visible(&scopes, now),
         scopes,
+        settings,
         searches: Mutex::new(Vec::new()),
         explain_searches: header("shopify-search-query-debug") == Some("1"),
         customers: OnceLock::new(),

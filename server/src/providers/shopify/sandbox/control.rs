@@ -5,11 +5,16 @@
 //! | `GET /_sandbox/shops` | lists the stores |
 //! | `GET`, `POST`, `DELETE /{shop}/_sandbox/faults` | shows, fills and empties the queue: [`Fault`], one or a list, such as `{"fault": "status", "status": 429, "retry_after": 2, "times": 3}` |
 //! | `POST /{shop}/_sandbox/uninstall` | kills every token |
+//! | `POST /{shop}/_sandbox/shop` | changes its settings: [`ShopChange`] |
+//! | `GET /{shop}/_sandbox/deliveries` | webhooks sent and to be sent, with the answers: [`super::DeliveryRecord`] |
+//! | `POST /{shop}/_sandbox/webhooks` | sends one by hand, such as those of privacy law: [`WebhookRequest`] |
 //! | `GET /{shop}/_sandbox/ledger` | every row of the ledger: [`super::LedgerRow`] |
 //! | `POST /{shop}/_sandbox/orders` | places an order: [`NewOrder`] |
 //! | `POST /{shop}/_sandbox/orders/{id}/refund`, `/edit`, `/cancel` | [`RefundRequest`], [`EditRequest`], [`CancelRequest`] |
 //! | `POST /{shop}/_sandbox/orders/{id}/touch`, `/delete` | takes no body |
 //! | `POST /{shop}/_sandbox/orders/{id}/unlist` | keeps the order out of lists, `"from_changes"` or `"from_lists"`; `null` undoes it |
+//! | `POST /{shop}/_sandbox/products/{id}/rename` | `{"title": "…"}` |
+//! | `POST /{shop}/_sandbox/products/{id}/delete` | takes no body |
 //!
 //! Bodies are JSON, an empty one stands for the defaults, and a field that is not known is refused. An order answers with
 //! its [`super::OrderSummary`].
@@ -23,14 +28,17 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::hand::{CancelRequest, EditRequest, NewOrder, RefundRequest, SandboxError};
-use super::{Fault, Sandbox};
+use super::hand::{CancelRequest, EditRequest, NewOrder, RefundRequest, SandboxError, ShopChange};
+use super::{Fault, Sandbox, WebhookRequest};
 
 pub(crate) fn routes() -> Router<Sandbox> {
     Router::new()
         .route("/_sandbox/shops", get(shops))
         .route("/{shop}/_sandbox/faults", get(faults).post(inject).delete(clear_faults))
         .route("/{shop}/_sandbox/uninstall", post(uninstall))
+        .route("/{shop}/_sandbox/shop", post(change_shop))
+        .route("/{shop}/_sandbox/deliveries", get(deliveries))
+        .route("/{shop}/_sandbox/webhooks", post(send_webhook))
         .route("/{shop}/_sandbox/ledger", get(ledger))
         .route("/{shop}/_sandbox/orders", post(create))
         .route("/{shop}/_sandbox/orders/{id}/refund", post(refund))
@@ -39,6 +47,8 @@ pub(crate) fn routes() -> Router<Sandbox> {
         .route("/{shop}/_sandbox/orders/{id}/touch", post(touch))
         .route("/{shop}/_sandbox/orders/{id}/delete", post(delete))
         .route("/{shop}/_sandbox/orders/{id}/unlist", post(unlist))
+        .route("/{shop}/_sandbox/products/{id}/rename", post(rename_product))
+        .route("/{shop}/_sandbox/products/{id}/delete", post(delete_product))
 }
 
 /// One fault, or several that are met one after the other.
@@ -47,6 +57,13 @@ pub(crate) fn routes() -> Router<Sandbox> {
 enum Faults {
     Several(Vec<Fault>),
     One(Fault),
+}
+
+/// A product's new name.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewTitle {
+    title: String,
 }
 
 /// What a request that can't be done is told.
@@ -115,6 +132,20 @@ async fn uninstall(State(sandbox): State<Sandbox>, Path(shop): Path<String>) -> 
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
+async fn change_shop(State(sandbox): State<Sandbox>, Path(shop): Path<String>, body: String) -> Answer {
+    sandbox.change_shop(&shop, read::<ShopChange>(&body)?)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn deliveries(State(sandbox): State<Sandbox>, Path(shop): Path<String>) -> Answer {
+    Ok(Json(sandbox.deliveries(&shop)?).into_response())
+}
+
+async fn send_webhook(State(sandbox): State<Sandbox>, Path(shop): Path<String>, body: String) -> Answer {
+    let ids = sandbox.send_webhook(&shop, read::<WebhookRequest>(&body)?)?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "webhook_ids": ids }))).into_response())
+}
+
 async fn ledger(State(sandbox): State<Sandbox>, Path(shop): Path<String>) -> Answer {
     Ok(Json(sandbox.ledger(&shop)?).into_response())
 }
@@ -150,5 +181,15 @@ async fn delete(State(sandbox): State<Sandbox>, Path((shop, id)): Path<(String, 
 async fn unlist(State(sandbox): State<Sandbox>, Path((shop, id)): Path<(String, u64)>, body: String) -> Answer {
     let from = serde_json::from_str(&body).map_err(Refusal::Body)?;
     sandbox.unlist_order(&shop, id, from)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn rename_product(State(sandbox): State<Sandbox>, Path((shop, id)): Path<(String, u64)>, body: String) -> Answer {
+    sandbox.rename_product(&shop, id, &read::<NewTitle>(&body)?.title)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn delete_product(State(sandbox): State<Sandbox>, Path((shop, id)): Path<(String, u64)>) -> Answer {
+    sandbox.delete_product(&shop, id)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

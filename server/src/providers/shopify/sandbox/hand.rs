@@ -3,6 +3,8 @@
 //! A change is recorded now, so that `updatedAt` shows it, and may be dated back with `at`. What had been written for
 //! the order's future is struck out first: from then on its life is the hand's.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -10,11 +12,11 @@ use thiserror::Error;
 
 use super::money::Terms;
 use super::order::{
-    CancelReason, Change, Charges, Customer, Edit, Item, Journey, LineKind, Opening, Order, Reversal, Visit,
+    CancelReason, Change, Charges, Customer, Edit, Item, Journey, LineKind, Opening, Order, Reversal, Sale, Visit,
 };
 use super::seed::handmade_order_id;
 use super::shops::Profile;
-use super::state::{Store, Unlisted};
+use super::state::{ProductChange, Store, Unlisted};
 use super::{Inner, Sandbox};
 
 /// Why the sandbox does not do what it is asked.
@@ -26,6 +28,9 @@ pub enum SandboxError {
     /// Neither visible nor deleted.
     #[error("The store has no order {0}.")]
     UnknownOrder(u64),
+    /// The store does not have it, or does not have it any more.
+    #[error("The store has no product {0}.")]
+    UnknownProduct(u64),
     /// The order can't bear it.
     #[error("{0}")]
     Refused(String),
@@ -151,6 +156,22 @@ pub struct CancelRequest {
     pub at: Option<DateTime<Utc>>,
 }
 
+/// What changes of a store's settings; what is left out stays.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ShopChange {
+    /// The name that people read.
+    pub name: Option<String>,
+    /// IANA time zone of its days.
+    pub timezone: Option<String>,
+    /// Currency code of its books: one that the sandbox sells in.
+    pub currency: Option<String>,
+    /// Whether listed prices hold the tax.
+    pub taxes_included: Option<bool>,
+    /// Scopes that tokens lack from now on, whatever was granted.
+    pub withheld_scopes: Option<Vec<String>>,
+}
+
 /// An order in a few words.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct OrderSummary {
@@ -192,6 +213,10 @@ pub struct LedgerRow {
     pub action_type: String,
     /// `PRODUCT`, `SHIPPING`, `GIFT_CARD`, …
     pub line_type: String,
+    /// The product behind the line, as long as there is one.
+    pub product_id: Option<u64>,
+    /// What stands on the line; none for a sale of another kind.
+    pub line_title: Option<String>,
     /// Units, where the kind has any.
     pub quantity: Option<i32>,
     /// After discounts, with tax.
@@ -217,8 +242,43 @@ impl Sandbox {
         let at = dated(request.at, now)?;
         self.inner.with_store(shop, now, |store| {
             let order = handmade(shop, store, request, at, now);
-            Ok(keep(store, order, now))
+            Ok(self.keep(store, order, now))
         })
+    }
+
+    /// Changes the settings of a store.
+    ///
+    /// # Errors
+    /// [`SandboxError::UnknownShop`]; [`SandboxError::Refused`] for a time zone or currency that there is not.
+    pub fn change_shop(&self, shop: &str, change: ShopChange) -> Result<(), SandboxError> {
+        let shop = self.shop(shop)?;
+        let now = self.inner.now();
+        let refused = |what: &str| SandboxError::Refused(format!("The sandbox knows no {what}."));
+        let is_visible = change.name.is_some()
+            || change.timezone.is_some()
+            || change.currency.is_some()
+            || change.taxes_included.is_some();
+        let timezone = change.timezone.map(|name| name.parse().map_err(|_| refused(&name)));
+        let currency = change
+            .currency
+            .map(|code| serde_json::from_value(code.as_str().into()).map_err(|_| refused(&code)));
+        let (timezone, currency) = (timezone.transpose()?, currency.transpose()?);
+        self.inner.with_store(shop, now, |store| {
+            let settings = &mut store.settings;
+            settings.name = change.name.unwrap_or_else(|| settings.name.clone());
+            settings.timezone = timezone.unwrap_or(settings.timezone);
+            settings.currency = currency.unwrap_or(settings.currency);
+            settings.taxes_included = change.taxes_included.unwrap_or(settings.taxes_included);
+            if let Some(withheld) = change.withheld_scopes {
+                settings.withheld_scopes = withheld;
+            }
+            if is_visible {
+                settings.updated_at = now;
+                store.announce_settings(now);
+            }
+        });
+        self.inner.news.notify_one();
+        Ok(())
     }
 
     /// Takes goods back and repays them.
@@ -317,6 +377,41 @@ impl Sandbox {
         })
     }
 
+    /// Gives a product another name. Lines of orders keep the name that they were sold under.
+    ///
+    /// # Errors
+    /// [`SandboxError::UnknownShop`], [`SandboxError::UnknownProduct`].
+    pub fn rename_product(&self, shop: &str, product: u64, title: &str) -> Result<(), SandboxError> {
+        let title = title.to_owned();
+        self.change_product(shop, product, |at| ProductChange::Renamed { title, at })
+    }
+
+    /// Deletes a product. Lines of orders keep its name, and nothing stands behind it any more.
+    ///
+    /// # Errors
+    /// [`SandboxError::UnknownShop`], [`SandboxError::UnknownProduct`].
+    pub fn delete_product(&self, shop: &str, product: u64) -> Result<(), SandboxError> {
+        self.change_product(shop, product, |_| ProductChange::Deleted)
+    }
+
+    fn change_product(
+        &self,
+        shop: &str,
+        id: u64,
+        change: impl FnOnce(DateTime<Utc>) -> ProductChange,
+    ) -> Result<(), SandboxError> {
+        let shop = self.shop(shop)?;
+        let now = self.inner.now();
+        self.inner.with_store(shop, now, |store| {
+            let there = store.shelf(now).products(shop, now);
+            if !there.iter().any(|product| product.id == id) {
+                return Err(SandboxError::UnknownProduct(id));
+            }
+            store.change_product(id, change(now));
+            Ok(())
+        })
+    }
+
     /// The ledger of a store up to now: what every number about it can be checked against.
     ///
     /// # Errors
@@ -325,7 +420,12 @@ impl Sandbox {
         let shop = self.shop(shop)?;
         let now = self.inner.now();
         let shelf = self.inner.with_store(shop, now, |store| store.shelf(now));
-        Ok(shelf.orders.iter().flat_map(|order| rows(order, now)).collect())
+        let products: HashSet<u64> = shelf.products(shop, now).iter().map(|product| product.id).collect();
+        Ok(shelf
+            .orders
+            .iter()
+            .flat_map(|order| rows(order, &products, now))
+            .collect())
     }
 
     fn change(
@@ -343,8 +443,25 @@ impl Sandbox {
             let mut order = Order::clone(&*order.ok_or(SandboxError::UnknownOrder(id))?);
             order.forget_after(now);
             change(&mut order, at, now).map_err(SandboxError::Refused)?;
-            Ok(keep(store, order, now))
+            Ok(self.keep(store, order, now))
         })
+    }
+
+    fn keep(&self, store: &mut Store, order: Order, now: DateTime<Utc>) -> OrderSummary {
+        let summary = OrderSummary {
+            id: order.id,
+            name: order.name(),
+            updated_at: order.updated_at(now),
+            processed_at: order.processed_at,
+            lines: order.lines.len(),
+            current_total: order.worth(now).total,
+            currency: word(&order.terms.currency),
+        };
+        // The shelf must hold the days before, or a day's writing would come after the hand's.
+        store.shelf(now);
+        store.put(order);
+        self.inner.news.notify_one();
+        summary
     }
 }
 
@@ -463,24 +580,9 @@ fn item(line: NewLine) -> Item {
     }
 }
 
-fn keep(store: &mut Store, order: Order, now: DateTime<Utc>) -> OrderSummary {
-    let summary = OrderSummary {
-        id: order.id,
-        name: order.name(),
-        updated_at: order.updated_at(now),
-        processed_at: order.processed_at,
-        lines: order.lines.len(),
-        current_total: order.worth(now).total,
-        currency: word(&order.terms.currency),
-    };
-    // The shelf must hold the days before, or a day's writing would come after the hand's.
-    store.shelf(now);
-    store.put(order);
-    summary
-}
-
-fn rows(order: &Order, now: DateTime<Utc>) -> impl Iterator<Item = LedgerRow> {
+fn rows(order: &Order, products: &HashSet<u64>, now: DateTime<Utc>) -> impl Iterator<Item = LedgerRow> {
     let deleted = order.is_deleted(now);
+    let line = |sale: &Sale| sale.line.and_then(|index| order.lines.get(index));
     order.sales(now).map(move |(agreement, sale)| LedgerRow {
         order_id: order.id,
         order_name: order.name(),
@@ -491,6 +593,10 @@ fn rows(order: &Order, now: DateTime<Utc>) -> impl Iterator<Item = LedgerRow> {
         reason: word(&agreement.reason),
         action_type: word(&sale.action),
         line_type: word(&sale.kind),
+        product_id: line(sale)
+            .and_then(|line| line.product)
+            .filter(|product| products.contains(product)),
+        line_title: line(sale).map(|line| line.title.clone()),
         quantity: sale.quantity,
         total_amount: sale.amounts.total,
         total_tax_amount: sale.amounts.tax,

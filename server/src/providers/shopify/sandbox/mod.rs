@@ -7,7 +7,8 @@
 //! - `admin`: the GraphQL endpoint: faults, token, `cost` and its bucket, then `schema`, then the answer in Shopify's
 //!   shape;
 //! - `control`: the stage hands' door, `/{shop}/_sandbox/…`: place, refund, edit, cancel and delete orders, ask for
-//!   trouble (`faults`), read the ledger.
+//!   trouble (`faults`), read the ledger;
+//! - `webhooks`: what the stores tell of their own accord, sent by [`Sandbox::deliver`].
 //!
 //! Every store is an `order` ledger, and everything an answer says is read off it. `seed` writes the ledger a day at a
 //! time, as a pure function of store and date, with each order's future; the clock plays it; `hand` changes it. `shops`
@@ -33,6 +34,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod token;
+mod webhooks;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -43,6 +45,7 @@ use axum::routing::{get, post};
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde::Serialize;
+use tokio::sync::Notify;
 
 use self::cost::{Bucket, Prices};
 use self::schema::AdminSchema;
@@ -53,10 +56,11 @@ use self::token::Mint;
 pub use self::faults::{Fault, FaultKind, Target};
 pub use self::hand::{
     CancelRequest, EditRequest, LedgerRow, LineDiscount, LineQuantity, NewLine, NewOrder, OrderSummary, RefundRequest,
-    SandboxError,
+    SandboxError, ShopChange,
 };
 pub use self::order::CancelReason;
 pub use self::state::Unlisted;
+pub use self::webhooks::{Attempt, DeliveryRecord, DeliveryState, WebhookRequest};
 
 /// Tells the sandbox the time. Orders appear, and are paid and refunded, as it goes on.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
@@ -84,6 +88,14 @@ pub struct SandboxConfig {
     pub refuse_permanent_tokens: bool,
     /// Whether orders older than 60 days are hidden from a token without `read_all_orders`.
     pub hide_older_orders: bool,
+    /// Whether webhooks are delivered to secure addresses only, as Shopify has it, and not to this machine's own either.
+    pub refuse_plain_http: bool,
+    /// Where the topics of privacy law go: what the app's registration says, without the topic at its end.
+    pub compliance_uri: Option<String>,
+    /// How often the stores are looked at for what has happened as time went on. What is done by hand is told at once.
+    pub look_every: Duration,
+    /// The wait before a webhook is sent for the second time; it doubles with each further one.
+    pub retry_pause: Duration,
 }
 
 impl SandboxConfig {
@@ -100,6 +112,10 @@ impl SandboxConfig {
             ask_consent: false,
             refuse_permanent_tokens: false,
             hide_older_orders: false,
+            refuse_plain_http: false,
+            compliance_uri: None,
+            look_every: Duration::from_secs(1),
+            retry_pause: Duration::from_secs(1),
         }
     }
 }
@@ -132,6 +148,8 @@ pub(crate) struct Inner {
     /// Opened when they are first asked for.
     stores: HashMap<&'static str, Mutex<Option<Store>>>,
     mint: Mutex<Mint>,
+    /// Rung when there may be something to deliver.
+    news: Notify,
 }
 
 impl Sandbox {
@@ -148,6 +166,7 @@ impl Sandbox {
                 prices,
                 stores,
                 mint,
+                news: Notify::new(),
             }),
         }
     }
@@ -186,7 +205,8 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Kills every token of a shop, as an uninstallation does.
+    /// Kills every token of a shop and ends its subscriptions, as an uninstallation does; `app/uninstalled` is still
+    /// told.
     ///
     /// # Errors
     /// [`SandboxError::UnknownShop`].
@@ -194,8 +214,17 @@ impl Sandbox {
         let shop = self.shop(shop)?;
         let now = self.inner.now();
         self.inner.mint().revoke_shop(shop.domain, now);
-        self.inner.with_store(shop, now, |store| store.subscriptions.clear());
+        self.inner.with_store(shop, now, |store| {
+            store.announce_uninstallation(now);
+            store.subscriptions.clear();
+        });
+        self.inner.news.notify_one();
         Ok(())
+    }
+
+    /// How many codes and tokens it has handed out, to all stores: how often it was asked for them shows here.
+    pub fn tokens_issued(&self) -> u64 {
+        self.inner.mint().issued()
     }
 
     fn shop(&self, domain: &str) -> Result<&'static Profile, SandboxError> {
@@ -212,6 +241,15 @@ impl Inner {
 
     pub(crate) fn mint(&self) -> MutexGuard<'_, Mint> {
         self.mint.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The stores that were asked for.
+    pub(crate) fn opened(&self) -> Vec<&'static Profile> {
+        let is_open = |shop: &&'static Profile| {
+            let store = self.stores.get(shop.domain);
+            store.is_some_and(|store| store.lock().unwrap_or_else(PoisonError::into_inner).is_some())
+        };
+        shops::ALL.iter().filter(is_open).collect()
     }
 
     /// Works on a store's memory, opening the store if this is the first time.

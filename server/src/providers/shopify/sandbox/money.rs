@@ -5,10 +5,10 @@ use std::ops::{Add, Neg};
 
 use async_graphql::Enum;
 use rust_decimal::{Decimal, RoundingStrategy};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The currencies that the sandbox's stores sell in.
-#[derive(Clone, Copy, Debug, Enum, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Enum, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub(crate) enum CurrencyCode {
     Aed,

@@ -92,6 +92,11 @@ pub(crate) fn find(domain: &str) -> Option<&'static Profile> {
 }
 
 impl Profile {
+    /// When the store was opened.
+    pub(crate) fn opened_at(&self) -> DateTime<Utc> {
+        self.day_start(NaiveDate::from_ymd_opt(2025, 1, 1).unwrap_or_default())
+    }
+
     /// The first instant of a local day.
     pub(crate) fn day_start(&self, date: NaiveDate) -> DateTime<Utc> {
         self.instant(date, NaiveTime::MIN, false)

@@ -2,15 +2,17 @@
 //! the ways of Shopify that a client must meet.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_graphql::Variables;
 use async_graphql::parser::parse_query;
-use axum::body::Body;
-use axum::http::{Request, Response, StatusCode};
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, Request, Response, StatusCode};
+use base64::Engine;
 use chrono::{DateTime, Days, NaiveDate, TimeZone, Utc};
+use hmac::Mac;
 use rust_decimal::Decimal;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -22,7 +24,7 @@ use super::order::{LineKind, Order, Reason, SaleKind};
 use super::search::{Filter, Kind, Relation, Search, Term};
 use super::seed::Calendar;
 use super::shops::{self, Profile};
-use super::{Fault, FaultKind, Sandbox, SandboxConfig, Target, oauth, schema};
+use super::{DeliveryState, Fault, FaultKind, Sandbox, SandboxConfig, ShopChange, Target, oauth, schema, token};
 
 const SCOPES: &str = "read_orders,read_all_orders,read_products,read_customers";
 const AURORA: &str = "aurora-goods.myshopify.com";
@@ -1062,4 +1064,320 @@ async fn versions_fall_forward_and_closed_stores_are_not_found() {
         (status, answer),
         (StatusCode::NOT_FOUND, json!({ "errors": "Not Found" }))
     );
+}
+
+/// What arrived at a listener: topic, headers by name, body.
+type Arrivals = Arc<Mutex<Vec<(HeaderMap, Vec<u8>)>>>;
+
+/// A listener on this machine that answers with `status` until it is changed.
+async fn listener(status: u16) -> (String, Arrivals, Arc<AtomicU16>) {
+    let (arrivals, status) = (Arrivals::default(), Arc::new(AtomicU16::new(status)));
+    let (kept, answer) = (Arc::clone(&arrivals), Arc::clone(&status));
+    let take = move |headers: HeaderMap, body: Bytes| async move {
+        kept.lock().expect("nobody panicked").push((headers, body.to_vec()));
+        StatusCode::from_u16(answer.load(Ordering::SeqCst)).expect("a status")
+    };
+    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = socket.local_addr().expect("it is bound");
+    let router = axum::Router::new().route("/{*topic}", axum::routing::post(take));
+    tokio::spawn(async move { axum::serve(socket, router).await });
+    (format!("http://{address}"), arrivals, status)
+}
+
+impl Stage {
+    async fn subscribe(&self, token: &str, topic: &str, uri: &str, fields: &[&str]) -> String {
+        let create = "mutation($topic: WebhookSubscriptionTopic!, $it: WebhookSubscriptionInput!) {
+            webhookSubscriptionCreate(topic: $topic, webhookSubscription: $it) {
+              webhookSubscription { id } userErrors { message } } }";
+        let variables = json!({ "topic": topic, "it": { "uri": uri, "includeFields": fields } });
+        let (_, answer) = self.graphql(token, create, variables).await;
+        text(&answer["data"]["webhookSubscriptionCreate"]["webhookSubscription"]["id"])
+    }
+
+    fn topics_delivered(&self) -> Vec<String> {
+        let records = self.sandbox.deliveries(AURORA).expect("the store exists").into_iter();
+        records.map(|record| record.topic).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_is_changed_in_place_and_only_to_what_can_be_reached() {
+    let stage = Stage::with(|config| config.refuse_plain_http = true);
+    let token = stage.token(SCOPES).await;
+    let id = stage
+        .subscribe(&token, "ORDERS_CREATE", "https://app.test/a", &["id"])
+        .await;
+    let update = "mutation($id: ID!, $it: WebhookSubscriptionInput!) {
+        webhookSubscriptionUpdate(id: $id, webhookSubscription: $it) {
+          webhookSubscription { id uri includeFields } userErrors { message } } }";
+    let ask = async |id: &str, it: Value| {
+        let (_, answer) = stage.graphql(&token, update, json!({ "id": id, "it": it })).await;
+        answer["data"]["webhookSubscriptionUpdate"].clone()
+    };
+    let fields = ask(&id, json!({ "includeFields": ["id", "updated_at"] })).await;
+    assert_eq!(
+        fields["webhookSubscription"],
+        json!({ "id": id, "uri": "https://app.test/a", "includeFields": ["id", "updated_at"] })
+    );
+    for (uri, said) in [
+        ("http://127.0.0.1/a", "Address protocol http:// is not supported"),
+        (
+            "https://aurora-goods.myshopify.com/a",
+            "Address cannot be a Shopify or an internal domain",
+        ),
+        (
+            "https://127.0.0.1/a",
+            "Address cannot be a Shopify or an internal domain",
+        ),
+        ("nowhere", "Address is invalid"),
+    ] {
+        let refused = ask(&id, json!({ "uri": uri })).await;
+        assert_eq!(refused["userErrors"][0]["message"], said, "{uri}");
+    }
+    let unknown = ask("gid://shopify/WebhookSubscription/77", json!({})).await;
+    assert_eq!(
+        unknown["userErrors"][0]["message"],
+        "Webhook subscription does not exist"
+    );
+}
+
+#[tokio::test]
+async fn changes_are_told_signed_and_filtered() {
+    let stage = Stage::new();
+    let token = stage.token(SCOPES).await;
+    let (uri, arrivals, _) = listener(200).await;
+    for (topic, fields) in [
+        ("ORDERS_CREATE", &["id", "updated_at", "customer.id"][..]),
+        ("ORDERS_UPDATED", &[]),
+        ("ORDERS_EDITED", &["order_edit.order_id"]),
+        ("ORDERS_CANCELLED", &["id"]),
+        ("ORDERS_DELETE", &["id"]),
+        ("REFUNDS_CREATE", &["id", "order_id"]),
+        ("CUSTOMERS_CREATE", &["id"]),
+        ("SHOP_UPDATE", &["id", "updated_at"]),
+        ("APP_UNINSTALLED", &["id"]),
+    ] {
+        stage.subscribe(&token, topic, &format!("{uri}/{topic}"), fields).await;
+    }
+    tokio::spawn(stage.sandbox.clone().deliver());
+    let order = NewOrder {
+        customer_id: Some(42),
+        ..NewOrder::default()
+    };
+    let id = stage.sandbox.create_order(AURORA, order).expect("it can be placed").id;
+    stage.sandbox.quiet().await;
+    stage.sandbox.touch_order(AURORA, id).expect("it is there");
+    stage.sandbox.quiet().await;
+    let edit = EditRequest {
+        add: vec![NewLine::default()],
+        ..EditRequest::default()
+    };
+    stage.sandbox.edit_order(AURORA, id, edit).expect("it can be edited");
+    stage.sandbox.quiet().await;
+    let refund = RefundRequest {
+        lines: vec![LineQuantity { line: 0, quantity: 1 }],
+        ..RefundRequest::default()
+    };
+    stage
+        .sandbox
+        .refund_order(AURORA, id, refund)
+        .expect("it can be refunded");
+    stage.sandbox.quiet().await;
+    let cancel = CancelRequest::default();
+    stage
+        .sandbox
+        .cancel_order(AURORA, id, cancel)
+        .expect("it can be cancelled");
+    stage.sandbox.delete_order(AURORA, id).expect("it can be deleted");
+    let change = ShopChange {
+        timezone: Some("Europe/Berlin".to_owned()),
+        ..ShopChange::default()
+    };
+    stage.sandbox.change_shop(AURORA, change).expect("a time zone");
+    stage.sandbox.uninstall(AURORA).expect("the store exists");
+    stage.sandbox.quiet().await;
+
+    assert_eq!(
+        stage.topics_delivered(),
+        [
+            "orders/create",
+            "customers/create",
+            "orders/updated",
+            "orders/edited",
+            "orders/updated",
+            "refunds/create",
+            "orders/updated",
+            "orders/delete",
+            "shop/update",
+            "app/uninstalled",
+        ],
+        "what is cancelled and deleted before anybody looks is deleted"
+    );
+    let arrivals = arrivals.lock().expect("nobody panicked");
+    let header = |headers: &HeaderMap, name: &str| text(&headers[name].to_str().expect("text").into());
+    let body = |topic: &str| -> Value {
+        let arrived = arrivals
+            .iter()
+            .find(|(headers, _)| header(headers, "x-shopify-topic") == topic);
+        serde_json::from_slice(&arrived.expect(topic).1).expect("JSON")
+    };
+    assert_eq!(
+        body("orders/create"),
+        json!({ "id": id, "updated_at": "2026-11-22T13:30:00-05:00", "customer": { "id": 42 } })
+    );
+    assert_eq!(body("orders/edited"), json!({ "order_edit": { "order_id": id } }));
+    assert_eq!(body("refunds/create")["order_id"], json!(id));
+    assert_eq!(body("orders/delete"), json!({ "id": id }));
+    assert_eq!(
+        body("orders/updated")["email"],
+        "someone@example.com",
+        "without fields, everything"
+    );
+    assert_eq!(
+        body("shop/update"),
+        json!({ "id": 1, "updated_at": "2026-11-22T19:30:00+01:00" })
+    );
+    for (headers, body) in arrivals.iter() {
+        let mut mac = token::keyed(&stage.config.api_secret);
+        mac.update(body);
+        let seal = base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes());
+        assert_eq!(header(headers, "x-shopify-hmac-sha256"), seal);
+        assert_eq!(header(headers, "x-shopify-shop-domain"), AURORA);
+        assert_eq!(
+            header(headers, "x-shopify-triggered-at"),
+            "2026-11-22T18:30:00.000000000Z"
+        );
+    }
+    let ids: HashSet<_> = arrivals
+        .iter()
+        .map(|(headers, _)| header(headers, "x-shopify-webhook-id"))
+        .collect();
+    assert_eq!(ids.len(), arrivals.len());
+    let event = |place: usize| header(&arrivals[place].0, "x-shopify-event-id");
+    assert_eq!(event(0), event(1), "one change, one event");
+}
+
+#[tokio::test]
+async fn what_time_brings_is_told_too_and_what_was_before_is_not() {
+    let stage = Stage::with(|config| config.look_every = Duration::from_millis(5));
+    let token = stage.token(SCOPES).await;
+    let (uri, _, _) = listener(200).await;
+    for topic in [
+        "ORDERS_CREATE",
+        "ORDERS_UPDATED",
+        "PRODUCTS_CREATE",
+        "PRODUCTS_UPDATE",
+        "PRODUCTS_DELETE",
+    ] {
+        stage.subscribe(&token, topic, &format!("{uri}/{topic}"), &["id"]).await;
+    }
+    tokio::spawn(stage.sandbox.clone().deliver());
+    stage.sandbox.quiet().await;
+    assert_eq!(stage.topics_delivered(), Vec::<String>::new());
+    let before: HashSet<_> = ledger_ids(&stage);
+    stage.advance(9 * 24 * 3_600);
+    stage.sandbox.quiet().await;
+    let created = ledger_ids(&stage).difference(&before).count();
+    let delivered = stage.topics_delivered();
+    let count = |topic: &str| delivered.iter().filter(|it| *it == topic).count();
+    assert!(
+        count("orders/create") > 50 && count("orders/create") == created,
+        "{created}"
+    );
+    assert!(count("orders/updated") > 50);
+    assert!(count("products/update") > 5);
+    assert_eq!(
+        (count("products/create"), count("products/delete")),
+        (1, 1),
+        "the product of the month"
+    );
+    stage.sandbox.quiet().await;
+    assert_eq!(stage.topics_delivered().len(), delivered.len());
+}
+
+fn ledger_ids(stage: &Stage) -> HashSet<u64> {
+    let ledger = stage.sandbox.ledger(AURORA).expect("the store exists").into_iter();
+    ledger.map(|row| row.order_id).collect()
+}
+
+#[tokio::test]
+async fn a_delivery_is_sent_again_until_it_is_accepted_or_its_subscription_ends() {
+    let stage = Stage::with(|config| config.retry_pause = Duration::from_micros(200));
+    let token = stage.token(SCOPES).await;
+    let (uri, arrivals, status) = listener(500).await;
+    stage.subscribe(&token, "ORDERS_CREATE", &format!("{uri}/a"), &[]).await;
+    tokio::spawn(stage.sandbox.clone().deliver());
+    stage
+        .sandbox
+        .create_order(AURORA, NewOrder::default())
+        .expect("it can be placed");
+    while arrivals.lock().expect("nobody panicked").len() < 3 {
+        tokio::task::yield_now().await;
+    }
+    status.store(202, Ordering::SeqCst);
+    stage.sandbox.quiet().await;
+    let sent = std::mem::take(&mut *arrivals.lock().expect("nobody panicked"));
+    for (headers, body) in &sent {
+        assert_eq!(headers["x-shopify-webhook-id"], sent[0].0["x-shopify-webhook-id"]);
+        assert_eq!(body, &sent[0].1);
+    }
+    let record = stage.sandbox.deliveries(AURORA).expect("the store exists").remove(0);
+    assert_eq!(record.state, DeliveryState::Delivered);
+    assert_eq!(record.attempts.len(), sent.len());
+    assert_eq!(record.attempts[0].status, Some(500));
+
+    status.store(302, Ordering::SeqCst);
+    stage
+        .sandbox
+        .create_order(AURORA, NewOrder::default())
+        .expect("it can be placed");
+    stage.sandbox.quiet().await;
+    assert_eq!(
+        arrivals.lock().expect("nobody panicked").len(),
+        9,
+        "once, and eight times again"
+    );
+    let list = "{ webhookSubscriptions(first: 10) { nodes { id } } }";
+    let (_, answer) = stage.graphql(&token, list, json!({})).await;
+    assert_eq!(answer["data"]["webhookSubscriptions"]["nodes"], json!([]));
+}
+
+#[tokio::test]
+async fn webhooks_of_privacy_law_are_sent_by_hand() {
+    let (uri, arrivals, _) = listener(200).await;
+    let base = format!("{uri}/webhooks");
+    let stage = Stage::with(|config| config.compliance_uri = Some(base));
+    tokio::spawn(stage.sandbox.clone().deliver());
+    let path = format!("/{AURORA}/_sandbox/webhooks");
+    let body = json!({ "topic": "customers/redact", "customer_id": 42, "order_ids": [7] });
+    let (status, answer) = stage.post(&path, "", body).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    assert_eq!(answer["webhook_ids"].as_array().map(Vec::len), Some(1));
+    stage.sandbox.quiet().await;
+    let arrived = arrivals.lock().expect("nobody panicked")[0].1.clone();
+    let arrived: Value = serde_json::from_slice(&arrived).expect("JSON");
+    assert_eq!(arrived["customer"]["id"], json!(42));
+    assert_eq!(arrived["orders_to_redact"], json!([7]));
+    let unknown = stage.post(&path, "", json!({ "topic": "orders/everything" })).await;
+    assert_eq!(unknown.0, StatusCode::UNPROCESSABLE_ENTITY);
+    let silent = Stage::new();
+    let lost = silent.post(&path, "", json!({ "topic": "shop/redact" })).await;
+    assert_eq!(lost.0, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn settings_change_and_scopes_are_withheld() {
+    let stage = Stage::new();
+    let token = stage.token(SCOPES).await;
+    let path = format!("/{AURORA}/_sandbox/shop");
+    let change = json!({ "currency": "EUR", "timezone": "Asia/Tokyo", "withheld_scopes": ["read_all_orders"] });
+    assert_eq!(stage.post(&path, "", change).await.0, StatusCode::NO_CONTENT);
+    let ask = "{ shop { currencyCode ianaTimezone name } currentAppInstallation { accessScopes { handle } } }";
+    let (_, answer) = stage.graphql(&token, ask, json!({})).await;
+    let shop = json!({ "currencyCode": "EUR", "ianaTimezone": "Asia/Tokyo", "name": "Aurora Goods" });
+    assert_eq!(answer["data"]["shop"], shop);
+    let scopes = answer["data"]["currentAppInstallation"]["accessScopes"].as_array();
+    assert_eq!(scopes.map(Vec::len), Some(3));
+    let wrong = stage.post(&path, "", json!({ "timezone": "Moon/Tranquility" })).await;
+    assert_eq!(wrong.0, StatusCode::UNPROCESSABLE_ENTITY);
 }

@@ -77,6 +77,11 @@ impl Mint {
         }
     }
 
+    /// How many codes and tokens there have been.
+    pub(crate) fn issued(&self) -> u64 {
+        self.serial
+    }
+
     /// An authorisation code for these scopes.
     pub(crate) fn code(&mut self, shop: &str, scopes: &str, now: DateTime<Utc>) -> String {
         self.serial += 1;

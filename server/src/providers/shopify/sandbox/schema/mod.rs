@@ -33,12 +33,13 @@ use self::shop::{AppInstallation, Count, Shop};
 use self::webhook::{
     WebhookSubscription, WebhookSubscriptionConnection, WebhookSubscriptionCreatePayload,
     WebhookSubscriptionDeletePayload, WebhookSubscriptionFormat, WebhookSubscriptionInput, WebhookSubscriptionSortKeys,
+    WebhookSubscriptionUpdatePayload,
 };
 use super::Inner;
 use super::order as ledger;
 use super::search::{Content, Kind, Search};
-use super::shops::Profile;
-use super::state::{Shelf, Unlisted};
+use super::shops::{self, Profile};
+use super::state::{Settings, Shelf, Unlisted};
 
 pub(crate) use self::webhook::WebhookSubscriptionTopic;
 
@@ -57,6 +58,7 @@ pub(crate) fn build() -> AdminSchema {
 pub(crate) struct Scene {
     pub(crate) inner: Arc<Inner>,
     pub(crate) shop: &'static Profile,
+    pub(crate) settings: Settings,
     pub(crate) shelf: Arc<Shelf>,
     /// Orders that lists keep back.
     pub(crate) unlisted: HashMap<u64, Unlisted>,
@@ -106,6 +108,14 @@ impl Scene {
         }))
     }
 
+    fn shop(&self) -> Shop {
+        Shop {
+            shop: self.shop,
+            settings: self.settings.clone(),
+            now: self.now,
+        }
+    }
+
     /// The orders that a reader sees.
     pub(crate) fn orders(&self) -> impl Iterator<Item = &Arc<ledger::Order>> {
         self.shelf
@@ -119,6 +129,11 @@ impl Scene {
             .order(id)
             .filter(|order| order.is_there(self.now) && order.created_at >= self.oldest)
             .cloned()
+    }
+
+    /// The products that there are.
+    pub(crate) fn products(&self) -> Vec<shops::Product> {
+        self.shelf.products(self.shop, self.now)
     }
 
     /// Customers, worked out once for a request that asks for them.
@@ -202,10 +217,7 @@ impl Scene {
             "Product" => Node::Product(Product::find(&scene, number)?),
             "ProductVariant" => Node::ProductVariant(ProductVariant::find(&scene, number)?),
             "Refund" => Node::Refund(Refund::find(&scene, number)?),
-            "Shop" if number == self.shop.number => Node::Shop(Shop {
-                shop: self.shop,
-                now: self.now,
-            }),
+            "Shop" if number == self.shop.number => Node::Shop(self.shop()),
             _ => return None,
         })
     }
@@ -273,10 +285,7 @@ pub(crate) struct QueryRoot;
 #[Object]
 impl QueryRoot {
     async fn shop(&self, ctx: &Context<'_>) -> Shop {
-        Shop {
-            shop: scene(ctx).shop,
-            now: scene(ctx).now,
-        }
+        scene(ctx).shop()
     }
 
     async fn current_app_installation(&self, ctx: &Context<'_>) -> AppInstallation {
@@ -438,8 +447,7 @@ impl QueryRoot {
         no_saved_searches(saved_search_id)?;
         let search = scene.search(ctx, query.as_deref(), product::SEARCH_FIELDS);
         let found: Vec<_> = scene
-            .shop
-            .products(scene.now)
+            .products()
             .into_iter()
             .filter(|product| {
                 search
@@ -513,6 +521,15 @@ impl Mutation {
         webhook_subscription: WebhookSubscriptionInput,
     ) -> Option<WebhookSubscriptionCreatePayload> {
         Some(webhook::create(scene(ctx), topic, webhook_subscription))
+    }
+
+    async fn webhook_subscription_update(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+        webhook_subscription: WebhookSubscriptionInput,
+    ) -> Option<WebhookSubscriptionUpdatePayload> {
+        Some(webhook::update(scene(ctx), &id, webhook_subscription))
     }
 
     async fn webhook_subscription_delete(&self, ctx: &Context<'_>, id: ID) -> Option<WebhookSubscriptionDeletePayload> {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Enum, ID, Object, Result, SimpleObject};
+use async_graphql::{Enum, ID, Interface, Object, Result, SimpleObject};
 
 use super::super::search::{Content, Kind};
 use super::super::shops::{self, Status};
 use super::connection::{Key, Window, connection, paginate};
-use super::scalars::{DateTime, Money, UnsignedInt64};
+use super::scalars::{DateTime, Money, UnsignedInt64, Url};
 use super::shop::{Count, CountPrecision};
 use super::{Scene, gid};
 
@@ -94,11 +94,7 @@ pub(crate) enum ProductVariantSortKeys {
 impl Product {
     /// The product, if it has not been deleted.
     pub(crate) fn find(scene: &Arc<Scene>, id: u64) -> Option<Self> {
-        let product = scene
-            .shop
-            .products(scene.now)
-            .into_iter()
-            .find(|product| product.id == id)?;
+        let product = scene.products().into_iter().find(|product| product.id == id)?;
         Some(Self(Arc::new(product)))
     }
 }
@@ -131,6 +127,16 @@ impl Product {
 
     async fn status(&self) -> ProductStatus {
         self.0.status.into()
+    }
+
+    async fn total_inventory(&self) -> i32 {
+        i32::try_from(self.0.id / 100 % 500).unwrap_or(0)
+    }
+
+    /// Every second product has a picture.
+    async fn featured_media(&self) -> Option<Media> {
+        let has_picture = (self.0.id / 100).is_multiple_of(2);
+        has_picture.then(|| Media::MediaImage(MediaImage { product: self.0.id }))
     }
 
     async fn is_gift_card(&self) -> bool {
@@ -192,6 +198,40 @@ impl Product {
             })
             .into())
     }
+}
+
+/// Something to look at.
+#[derive(Interface)]
+#[graphql(field(name = "preview", ty = "Option<MediaPreviewImage>"))]
+pub(crate) enum Media {
+    MediaImage(MediaImage),
+}
+
+/// A picture.
+pub(crate) struct MediaImage {
+    product: u64,
+}
+
+#[Object]
+impl MediaImage {
+    pub(crate) async fn preview(&self) -> Option<MediaPreviewImage> {
+        let url = Url(format!("https://cdn.sandbox.invalid/products/{}.png", self.product));
+        Some(MediaPreviewImage {
+            image: Some(Image { url }),
+        })
+    }
+}
+
+/// A small version of something to look at.
+#[derive(SimpleObject)]
+pub(crate) struct MediaPreviewImage {
+    image: Option<Image>,
+}
+
+/// Where a picture is.
+#[derive(SimpleObject)]
+pub(crate) struct Image {
+    url: Url,
 }
 
 /// A variant of a product.

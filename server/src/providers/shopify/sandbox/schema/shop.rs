@@ -5,12 +5,14 @@ use chrono::{DateTime as Instant, Offset, Utc};
 
 use super::super::money::CurrencyCode;
 use super::super::shops::Profile;
+use super::super::state::Settings;
 use super::gid;
 use super::scalars::{DateTime, Url};
 
 /// The shop.
 pub(crate) struct Shop {
     pub(crate) shop: &'static Profile,
+    pub(crate) settings: Settings,
     pub(crate) now: Instant<Utc>,
 }
 
@@ -21,7 +23,7 @@ impl Shop {
     }
 
     async fn name(&self) -> &str {
-        self.shop.name
+        &self.settings.name
     }
 
     async fn myshopify_domain(&self) -> &str {
@@ -29,21 +31,21 @@ impl Shop {
     }
 
     async fn currency_code(&self) -> CurrencyCode {
-        self.shop.currency
+        self.settings.currency
     }
 
     async fn enabled_presentment_currencies(&self) -> Vec<CurrencyCode> {
         let others = self.shop.presentment.iter().map(|(currency, _)| *currency);
-        [self.shop.currency].into_iter().chain(others).collect()
+        [self.settings.currency].into_iter().chain(others).collect()
     }
 
     async fn iana_timezone(&self) -> &str {
-        self.shop.timezone.name()
+        self.settings.timezone.name()
     }
 
     async fn timezone_offset_minutes(&self) -> i32 {
         self.now
-            .with_timezone(&self.shop.timezone)
+            .with_timezone(&self.settings.timezone)
             .offset()
             .fix()
             .local_minus_utc()
@@ -51,11 +53,11 @@ impl Shop {
     }
 
     async fn timezone_abbreviation(&self) -> String {
-        self.now.with_timezone(&self.shop.timezone).format("%Z").to_string()
+        self.now.with_timezone(&self.settings.timezone).format("%Z").to_string()
     }
 
     async fn taxes_included(&self) -> bool {
-        self.shop.taxes_included
+        self.settings.taxes_included
     }
 
     async fn tax_shipping(&self) -> bool {
@@ -84,8 +86,7 @@ impl Shop {
     }
 
     async fn created_at(&self) -> DateTime {
-        let opened = chrono::NaiveDate::from_ymd_opt(2025, 1, 1).unwrap_or_default();
-        DateTime(self.shop.day_start(opened))
+        DateTime(self.shop.opened_at())
     }
 }
 

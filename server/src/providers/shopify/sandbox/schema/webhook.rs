@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use async_graphql::resolver_utils::EnumType;
 use async_graphql::{Enum, ID, InputObject, Object, SimpleObject};
 use url::{Host, Url as Address};
 
@@ -52,6 +53,44 @@ pub(crate) enum WebhookSubscriptionTopic {
 }
 
 impl WebhookSubscriptionTopic {
+    /// The topic with this word, as deliveries name it.
+    pub(crate) fn named(word: &str) -> Option<Self> {
+        let mut topics = <Self as EnumType>::items().iter().map(|item| item.value);
+        topics.find(|topic| topic.word() == word)
+    }
+
+    /// The word in deliveries.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::AppScopesUpdate => "app/scopes_update",
+            Self::AppUninstalled => "app/uninstalled",
+            Self::BulkOperationsFinish => "bulk_operations/finish",
+            Self::CustomersCreate => "customers/create",
+            Self::CustomersDelete => "customers/delete",
+            Self::CustomersMerge => "customers/merge",
+            Self::CustomersPurchasingSummary => "customers/purchasing_summary",
+            Self::CustomersUpdate => "customers/update",
+            Self::InventoryLevelsUpdate => "inventory_levels/update",
+            Self::OrdersCancelled => "orders/cancelled",
+            Self::OrdersCreate => "orders/create",
+            Self::OrdersDelete => "orders/delete",
+            Self::OrdersEdited => "orders/edited",
+            Self::OrdersFulfilled => "orders/fulfilled",
+            Self::OrdersPaid => "orders/paid",
+            Self::OrdersPartiallyFulfilled => "orders/partially_fulfilled",
+            Self::OrdersUpdated => "orders/updated",
+            Self::OrderTransactionsCreate => "order_transactions/create",
+            Self::ProductsCreate => "products/create",
+            Self::ProductsDelete => "products/delete",
+            Self::ProductsUpdate => "products/update",
+            Self::RefundsCreate => "refunds/create",
+            Self::ReturnsClose => "returns/close",
+            Self::ReturnsProcess => "returns/process",
+            Self::ReturnsRequest => "returns/request",
+            Self::ShopUpdate => "shop/update",
+        }
+    }
+
     /// The scope without which Shopify does not deliver it.
     fn scope(self) -> Option<&'static str> {
         match self {
@@ -162,7 +201,7 @@ impl WebhookSubscription {
     }
 
     async fn updated_at(&self) -> DateTime {
-        DateTime(self.0.created_at)
+        DateTime(self.0.updated_at)
     }
 }
 
@@ -180,6 +219,13 @@ pub(crate) struct WebhookSubscriptionCreatePayload {
     webhook_subscription: Option<WebhookSubscription>,
 }
 
+/// The answer to a change.
+#[derive(SimpleObject)]
+pub(crate) struct WebhookSubscriptionUpdatePayload {
+    user_errors: Vec<UserError>,
+    webhook_subscription: Option<WebhookSubscription>,
+}
+
 /// The answer to a deletion.
 #[derive(SimpleObject)]
 pub(crate) struct WebhookSubscriptionDeletePayload {
@@ -193,64 +239,39 @@ pub(crate) fn create(
     topic: WebhookSubscriptionTopic,
     input: WebhookSubscriptionInput,
 ) -> WebhookSubscriptionCreatePayload {
-    match check(scene, topic, input) {
-        Ok(subscription) => WebhookSubscriptionCreatePayload {
-            user_errors: Vec::new(),
-            webhook_subscription: Some(WebhookSubscription(subscription)),
-        },
-        Err(error) => WebhookSubscriptionCreatePayload {
-            user_errors: vec![error],
-            webhook_subscription: None,
-        },
+    let (user_errors, webhook_subscription) = outcome(added(scene, topic, input));
+    WebhookSubscriptionCreatePayload {
+        user_errors,
+        webhook_subscription,
     }
 }
 
-fn check(
+/// Changes a subscription; what is not given stays.
+pub(crate) fn update(scene: &Arc<Scene>, id: &ID, input: WebhookSubscriptionInput) -> WebhookSubscriptionUpdatePayload {
+    let (user_errors, webhook_subscription) = outcome(changed(scene, id, input));
+    WebhookSubscriptionUpdatePayload {
+        user_errors,
+        webhook_subscription,
+    }
+}
+
+fn outcome(done: Result<Subscription, UserError>) -> (Vec<UserError>, Option<WebhookSubscription>) {
+    match done {
+        Ok(subscription) => (Vec::new(), Some(WebhookSubscription(subscription))),
+        Err(error) => (vec![error], None),
+    }
+}
+
+fn added(
     scene: &Arc<Scene>,
     topic: WebhookSubscriptionTopic,
     input: WebhookSubscriptionInput,
 ) -> Result<Subscription, UserError> {
-    let refuse = |field: &[&str], message: String| UserError {
-        field: Some(field.iter().map(|&part| part.to_owned()).collect()),
-        message,
-    };
-    if topic.scope().is_some_and(|scope| !scene.has_scope(scope)) {
-        let topic = async_graphql::resolver_utils::enum_value(topic);
-        return Err(refuse(
-            &["topic"],
-            format!("You do not have permission to create or update webhooks with {topic} topic."),
-        ));
-    }
-    if input.format == Some(WebhookSubscriptionFormat::Xml) {
-        let message = "The sandbox delivers webhooks as JSON only.".to_owned();
-        return Err(refuse(&["webhookSubscription", "format"], message));
-    }
-    let field = ["webhookSubscription", "uri"];
+    allowed(scene, topic, &input)?;
     let uri = input.uri.unwrap_or_default();
-    let Ok(address) = Address::parse(&uri) else {
-        return Err(refuse(&field, "Address is invalid".to_owned()));
-    };
-    // The real one takes no plain HTTP at all; a program on this machine has nothing else.
-    let local = match address.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    match address.scheme() {
-        "https" | "pubsub" => {}
-        "http" if local => {}
-        scheme => {
-            return Err(refuse(&field, format!("Address protocol {scheme}:// is not supported")));
-        }
-    }
+    reachable(scene, &uri)?;
     scene.inner.with_store(scene.shop, scene.now, |store| {
-        if store.subscriptions.iter().any(|it| it.topic == topic && it.uri == uri) {
-            return Err(refuse(
-                &field,
-                "Address for this topic has already been taken".to_owned(),
-            ));
-        }
+        vacant(&store.subscriptions, topic, &uri, None)?;
         let subscription = Subscription {
             id: store.next_subscription,
             topic,
@@ -259,6 +280,8 @@ fn check(
             filter: input.filter,
             include_fields: input.include_fields.unwrap_or_default(),
             created_at: scene.now,
+            updated_at: scene.now,
+            accepted: 0,
         };
         store.next_subscription += 1;
         store.subscriptions.push(subscription.clone());
@@ -266,11 +289,105 @@ fn check(
     })
 }
 
+fn changed(scene: &Arc<Scene>, id: &ID, input: WebhookSubscriptionInput) -> Result<Subscription, UserError> {
+    let number = number_in(id);
+    let standing = scene.inner.with_store(scene.shop, scene.now, |store| {
+        store.subscriptions.iter().find(|it| Some(it.id) == number).cloned()
+    });
+    let mut subscription = standing.ok_or_else(unknown)?;
+    allowed(scene, subscription.topic, &input)?;
+    if let Some(uri) = input.uri {
+        reachable(scene, &uri)?;
+        subscription.uri = uri;
+    }
+    subscription.name = input.name.or(subscription.name);
+    subscription.filter = input.filter.or(subscription.filter);
+    subscription.include_fields = input.include_fields.unwrap_or(subscription.include_fields);
+    subscription.updated_at = scene.now;
+    scene.inner.with_store(scene.shop, scene.now, |store| {
+        vacant(&store.subscriptions, subscription.topic, &subscription.uri, number)?;
+        let mut standing = store.subscriptions.iter_mut();
+        let standing = standing.find(|it| it.id == subscription.id).ok_or_else(unknown)?;
+        *standing = subscription.clone();
+        Ok(subscription)
+    })
+}
+
+fn refusal(field: &[&str], message: impl Into<String>) -> UserError {
+    UserError {
+        field: Some(field.iter().map(|&part| part.to_owned()).collect()),
+        message: message.into(),
+    }
+}
+
+fn unknown() -> UserError {
+    refusal(&["id"], "Webhook subscription does not exist")
+}
+
+/// Refuses a topic that the token may not listen to, and a format that the sandbox does not write.
+fn allowed(scene: &Scene, topic: WebhookSubscriptionTopic, input: &WebhookSubscriptionInput) -> Result<(), UserError> {
+    if topic.scope().is_some_and(|scope| !scene.has_scope(scope)) {
+        let topic = async_graphql::resolver_utils::enum_value(topic);
+        let message = format!("You do not have permission to create or update webhooks with {topic} topic.");
+        return Err(refusal(&["topic"], message));
+    }
+    if input.format == Some(WebhookSubscriptionFormat::Xml) {
+        let message = "The sandbox delivers webhooks as JSON only.";
+        return Err(refusal(&["webhookSubscription", "format"], message));
+    }
+    Ok(())
+}
+
+/// Refuses an address that Shopify would not deliver to. It takes no plain HTTP at all; here a program on this machine
+/// may have nothing else, and is let through.
+fn reachable(scene: &Scene, uri: &str) -> Result<(), UserError> {
+    let refused = |message: String| Err(refusal(&["webhookSubscription", "uri"], message));
+    let Ok(address) = Address::parse(uri) else {
+        return refused("Address is invalid".to_owned());
+    };
+    let loopback = match address.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    let internal = match address.host() {
+        Some(Host::Ipv4(ip)) => ip.is_private(),
+        Some(Host::Domain(name)) => name.ends_with("shopify.com") || name.ends_with(".shopifycloud.com"),
+        Some(Host::Ipv6(_)) | None => false,
+    };
+    match address.scheme() {
+        "pubsub" => Ok(()),
+        "https" if loopback || internal => refused("Address cannot be a Shopify or an internal domain".to_owned()),
+        "https" => Ok(()),
+        "http" if loopback && !scene.inner.config.refuse_plain_http => Ok(()),
+        scheme => refused(format!("Address protocol {scheme}:// is not supported")),
+    }
+}
+
+/// Refuses a second subscription of a topic to the same address.
+fn vacant(
+    standing: &[Subscription],
+    topic: WebhookSubscriptionTopic,
+    uri: &str,
+    but: Option<u64>,
+) -> Result<(), UserError> {
+    let mut others = standing.iter().filter(|it| Some(it.id) != but);
+    if others.any(|it| it.topic == topic && it.uri == uri) {
+        let field = ["webhookSubscription", "uri"];
+        return Err(refusal(&field, "Address for this topic has already been taken"));
+    }
+    Ok(())
+}
+
+fn number_in(id: &ID) -> Option<u64> {
+    let (kind, number) = parse_gid(id)?;
+    (kind == "WebhookSubscription").then_some(number)
+}
+
 /// Deletes a subscription.
 pub(crate) fn delete(scene: &Arc<Scene>, id: &ID) -> WebhookSubscriptionDeletePayload {
-    let number = parse_gid(id)
-        .filter(|(kind, _)| *kind == "WebhookSubscription")
-        .map(|(_, number)| number);
+    let number = number_in(id);
     let deleted = scene.inner.with_store(scene.shop, scene.now, |store| {
         let before = store.subscriptions.len();
         store.subscriptions.retain(|it| Some(it.id) != number);
@@ -282,12 +399,8 @@ pub(crate) fn delete(scene: &Arc<Scene>, id: &ID) -> WebhookSubscriptionDeletePa
             user_errors: Vec::new(),
         };
     }
-    let error = UserError {
-        field: Some(vec!["id".to_owned()]),
-        message: "Webhook subscription does not exist".to_owned(),
-    };
     WebhookSubscriptionDeletePayload {
         deleted_webhook_subscription_id: None,
-        user_errors: vec![error],
+        user_errors: vec![unknown()],
     }
 }
