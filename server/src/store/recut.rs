@@ -41,7 +41,8 @@ impl TenantDb {
     }
 
     /// Makes `day` the first covered day of a store, wherever it was. Cells before it go; answers their days. A day of
-    /// which no cell is left, of any store or ad account, has no summary either.
+    /// which no cell is left, of any store or ad account, has no summary either; and what days as they were cut before
+    /// had in common with the store's own says nothing of these.
     pub async fn cover_only_from(
         &self,
         integration_id: IntegrationId,
@@ -57,6 +58,11 @@ impl TenantDb {
         .bind(day)
         .execute(&mut *connection)
         .await?;
+        sqlx::query("delete from daily_reconciliations where account_id = $1 and integration_id = $2")
+            .bind(self.account_id())
+            .bind(integration_id)
+            .execute(&mut *connection)
+            .await?;
         let gone: Vec<NaiveDate> = sqlx::query_scalar(
             "delete from daily_shopify_metrics where account_id = $1 and integration_id = $2 and date < $3
              returning date",

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use async_graphql::{Json, SimpleObject};
-use chrono::{Days, NaiveDate};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
@@ -74,7 +74,7 @@ pub(crate) fn answer(scene: &Scene, text: &str) -> ShopifyqlQueryResponse {
             };
         }
     };
-    let today = scene.shop.local_date(scene.now);
+    let today = scene.local_date(scene.now);
     let rows = sums(scene)
         .range(today - Days::new(question.days)..=today)
         .map(|(day, sums)| {
@@ -121,6 +121,12 @@ impl Question {
     }
 }
 
+impl Scene {
+    fn local_date(&self, at: DateTime<Utc>) -> NaiveDate {
+        at.with_timezone(&self.settings.timezone).date_naive()
+    }
+}
+
 /// Every day on which something happened. Test orders and deleted ones are in no report.
 fn sums(scene: &Scene) -> BTreeMap<NaiveDate, Sums> {
     let mut days: BTreeMap<NaiveDate, Sums> = BTreeMap::new();
@@ -130,11 +136,9 @@ fn sums(scene: &Scene) -> BTreeMap<NaiveDate, Sums> {
         .iter()
         .filter(|order| !order.test && order.is_there(scene.now));
     for order in counted {
-        days.entry(scene.shop.local_date(order.processed_at))
-            .or_default()
-            .orders += 1;
+        days.entry(scene.local_date(order.processed_at)).or_default().orders += 1;
         for (agreement, sale) in order.sales(scene.now) {
-            let day = days.entry(scene.shop.local_date(agreement.happened_at)).or_default();
+            let day = days.entry(scene.local_date(agreement.happened_at)).or_default();
             let before_tax = sale.amounts.total - sale.amounts.tax;
             match sale.kind {
                 SaleKind::GiftCard | SaleKind::Tip | SaleKind::Unknown => continue,
