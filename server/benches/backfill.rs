@@ -78,8 +78,8 @@ async fn measure(cluster: &Cluster, orders: usize, rounds: usize) {
     migrate_up(&DatabaseConfig::at(owner.clone())).await.unwrap();
     let pool = PgPool::connect(&owner).await.unwrap();
     let store = FakeStore::with(orders);
+    connect(&pool).await;
     let bench = Bench {
-        link: connect(&pool).await,
         address: store.serve().await,
         worker: cluster.url("worker", DATABASE),
         pool,
@@ -132,7 +132,6 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 struct Bench {
     pool: PgPool,
-    link: IntegrationId,
     /// The store's address.
     address: String,
     /// The database's, for the worker.
@@ -297,7 +296,7 @@ fn peak_memory(process: u32) -> Option<u64> {
 }
 
 /// An account with the store linked, and a token for it.
-async fn connect(pool: &PgPool) -> IntegrationId {
+async fn connect(pool: &PgPool) {
     let account: AccountId = sqlx::query_scalar(
         "insert into accounts (name, currency, timezone) values ('Bench', 'USD', 'America/New_York') returning id",
     )
@@ -341,7 +340,6 @@ async fn connect(pool: &PgPool) -> IntegrationId {
         .execute(pool)
         .await
         .unwrap();
-    link
 }
 
 /// A store whose answers lie ready.

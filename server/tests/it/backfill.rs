@@ -317,7 +317,11 @@ async fn whatever_goes_wrong_the_history_comes_in_whole() {
         ),
     ];
     for (trouble, faults, operations, downloads) in cases {
-        let world = World::at(at("2026-11-03T15:20:00Z")).await;
+        let world = World::with(at("2026-11-03T15:20:00Z"), |config| SandboxConfig {
+            history_days: 40,
+            ..config
+        })
+        .await;
         let user = world.synced("Acme", "USD", "America/New_York", AURORA).await;
         for fault in faults {
             world.sandbox.inject(AURORA, fault).unwrap();

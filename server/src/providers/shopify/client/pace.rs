@@ -508,12 +508,11 @@ mod tests {
         };
         let paces = Paces::default();
         let patience = Duration::from_secs(1_000_000);
-        let on_its_way = paces.turn(SHOP, PAGE, patience).await.expect("the first does not wait");
-        let turn = paces
-            .turn(SHOP, ("Shop", 0), patience)
-            .await
-            .expect("nothing is known yet");
-        turn.settle(slow(0.0));
+        let first = paces.turn(SHOP, PAGE, patience).await.expect("the first does not wait");
+        // The others wait for what it brings.
+        assert!(paces.turn(SHOP, PAGE, Duration::ZERO).await.is_err());
+        first.settle(slow(500.0));
+        let on_its_way = paces.turn(SHOP, PAGE, patience).await.expect("there is enough");
         assert!(paces.turn(SHOP, PAGE, Duration::from_secs(1)).await.is_err());
         assert!(paces.turn("b.myshopify.com", PAGE, Duration::ZERO).await.is_ok());
         let answer = async {
