@@ -84,7 +84,7 @@ impl TenantDb {
                 set order_created_at = excluded.order_created_at, order_updated_at = excluded.order_updated_at,
                     payload = excluded.payload, fetched_at = excluded.fetched_at
               where excluded.order_updated_at > kept.order_updated_at
-                 or ($8 and excluded.order_updated_at = kept.order_updated_at)",
+                 or ($9 and excluded.order_updated_at = kept.order_updated_at)",
         )
         .bind(self.account_id())
         .bind(integration_id)
@@ -242,7 +242,8 @@ impl TenantDb {
         Ok(kept)
     }
 
-    /// Replaces the days of these orders, and of the products in them, and answers every day that lost or gained something. A deleted order has none.
+    /// Replaces the days of these orders, and of the products in them, and answers every day that lost or gained
+    /// something. A deleted order has none.
     pub async fn replace_order_days(
         &self,
         integration_id: IntegrationId,

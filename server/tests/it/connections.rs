@@ -104,7 +104,14 @@ async fn a_connected_store_has_all_that_its_first_sync_needs() {
             .unwrap();
     assert_eq!(
         runs,
-        ["shopify_setup", "shopify_7d_fill"].map(|job| (job.to_owned(), "queued".to_owned(), "connect".to_owned()))
+        [
+            "shopify_setup",
+            "shopify_7d_fill",
+            "shopify_products",
+            "shopify_customers",
+            "shopify_backfill"
+        ]
+        .map(|job| (job.to_owned(), "queued".to_owned(), "connect".to_owned()))
     );
     assert_eq!(count(&world, "sync_cursors").await, 1);
     assert_eq!(count(&world, "oauth_states").await, 0);
