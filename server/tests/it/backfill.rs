@@ -680,7 +680,8 @@ async fn jobs_of_a_store_share_its_bucket_and_are_never_turned_away() {
         )
         .await;
     let mut waited = 0;
-    for run in runs["syncRuns"]["nodes"].as_array().unwrap() {
+    let runs = runs["syncRuns"]["nodes"].as_array().unwrap();
+    for run in runs.iter().filter(|run| run["jobType"] != "shopify_setup") {
         let throttle = &run["progress"]["throttle"];
         assert_eq!(
             (&throttle["throttled"], &throttle["maximum"], &throttle["restoreRate"]),
@@ -689,7 +690,7 @@ async fn jobs_of_a_store_share_its_bucket_and_are_never_turned_away() {
         );
         waited += throttle["waitedMs"].as_u64().unwrap();
     }
-    assert!(waited > 0, "{runs}");
+    assert!(waited > 0, "{runs:?}");
     assert_history_agrees(&world, &user, AURORA, NEW_YORK).await;
 }
 

@@ -72,12 +72,13 @@ impl<'a> Tour<'a> {
 
     /// Waits until every job has succeeded once.
     pub(super) async fn wait_for_first_sync(&self, token: &SecretString) -> Result<(), CommandError> {
-        let question = "{ syncStatus { status lastSuccessfulSync lastError { message } currentRun { progress { pages records } } } }";
+        let question =
+            "{ syncStatus { status dataFreshTo lastError { message } currentRun { progress { pages records } } } }";
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
             let answer = self.ask(token.expose_secret(), question).await?;
             let links = answer["syncStatus"].as_array().cloned().unwrap_or_default();
-            if !links.is_empty() && links.iter().all(|link| link["lastSuccessfulSync"].is_string()) {
+            if !links.is_empty() && links.iter().all(|link| link["dataFreshTo"].is_string()) {
                 step("sync        the last 7 days are in");
                 return Ok(());
             }
