@@ -907,3 +907,37 @@ async fn a_forgotten_store_leaves_nothing_and_may_come_back_as_a_new_one() {
     assert_ne!(self::link(&world).await, link);
     assert_books_agree(&world, &user, AURORA, New_York).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_in_a_store_is_in_the_numbers_without_anybody_asking() {
+    let (world, user) = synced().await;
+    let question = "{ shopifyDashboard(range: { from: \"2026-11-20\", to: \"2026-11-20\" }) {
+        kpis { orders { value } grossSales { value } } } }";
+    let before = world.ask(&user, question).await;
+    world.deliver();
+
+    place(&world, NewOrder::default());
+    // The store tells of it in its own time; the worker is the one in production.
+    let stop = CancellationToken::new();
+    let working = tokio::spawn(world.worker().run(stop.clone()));
+    let changed = async {
+        loop {
+            let now = world.ask(&user, question).await;
+            if now != before {
+                return now;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let after = tokio::time::timeout(Duration::from_secs(60), changed).await;
+    stop.cancel();
+    working.await.unwrap();
+
+    let orders = |answer: &Value| -> i64 {
+        let value = answer["shopifyDashboard"]["kpis"]["orders"]["value"].as_str();
+        value.unwrap().parse().unwrap()
+    };
+    assert_eq!(orders(&after.unwrap()), orders(&before) + 1);
+    world.work().await;
+    assert_books_agree(&world, &user, AURORA, New_York).await;
+}
