@@ -40,7 +40,7 @@ pub struct DatabaseConfig {
 pub struct HttpConfig {
     /// The socket.
     pub listen: SocketAddr,
-    /// The address in a browser, without a trailing slash: the base of OAuth callbacks.
+    /// The address in a browser, without a trailing slash: the base of OAuth callbacks and webhooks.
     pub public_url: Url,
 }
 

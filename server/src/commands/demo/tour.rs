@@ -25,7 +25,8 @@ impl<'a> Tour<'a> {
         Self { address, client }
     }
 
-    /// Signs in, and connects the store if it is not.
+    /// Signs in, and connects the store if it is not. A sandbox that was stopped has forgotten where to send webhooks, so
+    /// a store that was connected before is set up again.
     pub(super) async fn sign_in_and_connect(
         &self,
         email: &str,
@@ -42,13 +43,15 @@ impl<'a> Tour<'a> {
         let answer = self.read("signing in", login).await?;
         let bearer = answer["token"].as_str().unwrap_or_default().to_owned();
 
-        let connected = self.ask(&bearer, "{ integrations { externalId status } }").await?;
-        let is_connected = connected["integrations"].as_array().is_some_and(|links| {
-            links
-                .iter()
-                .any(|link| link["externalId"] == shop && link["status"] == "CONNECTED")
-        });
-        if !is_connected {
+        let connected = self.ask(&bearer, "{ integrations { id externalId status } }").await?;
+        let mut links = connected["integrations"].as_array().into_iter().flatten();
+        let link = links.find(|link| link["externalId"] == shop && link["status"] == "CONNECTED");
+        if let Some(id) = link.and_then(|link| link["id"].as_str()) {
+            let set_up = format!(
+                "mutation {{ manualSync(input: {{ integrationId: \"{id}\", jobs: [SHOPIFY_SETUP] }}) {{ runs {{ id }} }} }}"
+            );
+            self.ask(&bearer, &set_up).await?;
+        } else {
             // The client follows the redirects to the store's consent and back, as a browser does.
             let begin = self
                 .client
@@ -70,7 +73,7 @@ impl<'a> Tour<'a> {
         Ok(())
     }
 
-    /// Waits until every job has succeeded once.
+    /// Waits until the orders of every store are in.
     pub(super) async fn wait_for_first_sync(&self, token: &SecretString) -> Result<(), CommandError> {
         let question =
             "{ syncStatus { status dataFreshTo lastError { message } currentRun { progress { pages records } } } }";

@@ -177,7 +177,11 @@ async fn answer(sandbox: &Sandbox, shop: &'static Profile, headers: &HeaderMap, 
     match fault {
         Some(FaultKind::PartialError) => add_partial_error(&mut answer),
         Some(FaultKind::MalformedOrder { order_id, field }) => {
-            break_order(&mut answer, order_id, field.as_deref());
+            let is_broken = break_order(&mut answer, order_id, field.as_deref());
+            if !is_broken {
+                let fault = Fault::once(FaultKind::MalformedOrder { order_id, field });
+                inner.with_store(shop, now, |store| store.faults.push_front(fault));
+            }
         }
         Some(FaultKind::MalformedJson) => return cut_off(&answer),
         Some(FaultKind::DropConnection) => return broken_connection(),

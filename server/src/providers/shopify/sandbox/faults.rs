@@ -61,7 +61,7 @@ pub enum FaultKind {
         /// How late.
         delay_ms: u64,
     },
-    /// One order of the page has a field of the wrong type.
+    /// One order of the page has a field of the wrong type. Waits for an answer that has the order.
     MalformedOrder {
         /// The order; the one in the middle of the page if not given.
         order_id: Option<u64>,
@@ -135,10 +135,11 @@ pub(crate) fn add_partial_error(answer: &mut Value) {
     }
 }
 
-/// Breaks one field of one order in a page or a list of orders, wherever the page has it.
-pub(crate) fn break_order(answer: &mut Value, order_id: Option<u64>, field: Option<&str>) {
+/// Breaks one field of one order in a page or a list of orders, wherever the page has it; false where the answer has no
+/// such order.
+pub(crate) fn break_order(answer: &mut Value, order_id: Option<u64>, field: Option<&str>) -> bool {
     let Some(data) = answer["data"].as_object_mut() else {
-        return;
+        return false;
     };
     for connection in data.values_mut() {
         let mut orders: Vec<&mut Value> = match connection {
@@ -181,6 +182,7 @@ pub(crate) fn break_order(answer: &mut Value, order_id: Option<u64>, field: Opti
         if let Some(name) = name {
             order.insert(name, json!({ "unexpected": [1, 2] }));
         }
-        return;
+        return true;
     }
+    false
 }
